@@ -395,7 +395,7 @@ func Changed(a, b map[string]string) []string {
 }
 
 // Samples are values, unlike any default, in JSON, to be tried for a leaf of that kind.
-func Samples(kind, zero string) []string {
+func Samples(kind string) []string {
 	switch kind {
 	case "bool":
 		return []string{"true", "false"}
@@ -417,6 +417,8 @@ func Samples(kind, zero string) []string {
 		return []string{`{"sample17": ["x"]}`}
 	case "object-list":
 		return []string{`[{}]`}
+	case "any": // a list of numbers, as of curve identifiers
+		return []string{`[17]`, `17`}
 	}
 	return nil
 }

@@ -87,9 +87,6 @@ func key(name string, fields map[string]*Field) string {
 	if name == "discovery-user" {
 		try = append(try, "discovery-config.client.auth.username")
 	}
-	if name == "discovery-insecure-skip-tls-verify" {
-		try = append(try, "discovery-config.client.secure.insecure-skip-verify")
-	}
 	if name == "experimental-snapshot-catchup-entries" {
 		try = append(try, "experimental-snapshot-catch-up-entries")
 	}
@@ -121,8 +118,12 @@ func walk(prefix string, v reflect.Value, out map[string]*Field) {
 		path := prefix + tag
 		f := &Field{Path: path}
 		fv, ft := v.Field(i), sf.Type
-		if ft.Kind() == reflect.Pointer && ft.Elem().Kind() == reflect.Struct && fv.IsNil() && ft.Elem().PkgPath() == t.PkgPath() {
-			fv, ft = reflect.New(ft.Elem()).Elem(), ft.Elem() // a part that is nil unless the file has it
+		if ft.Kind() == reflect.Pointer && ft.Elem().PkgPath() == t.PkgPath() && ft.Elem().Kind() == reflect.Struct {
+			ft = ft.Elem()
+			if fv.IsNil() { // a part that is not there unless the file has it
+				fv = reflect.New(ft)
+			}
+			fv = fv.Elem()
 		}
 		switch {
 		case sf.Type == reflect.TypeOf(time.Duration(0)):

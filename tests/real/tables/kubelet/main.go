@@ -90,7 +90,7 @@ func main() {
 	}
 	empty := inner([]byte("{}"))
 	for _, l := range leaves {
-		for _, value := range dump.Samples(l.Kind, "") {
+		for _, value := range dump.Samples(l.Kind) {
 			got := inner(dump.Document(l.Path, value))
 			if got == nil {
 				continue
