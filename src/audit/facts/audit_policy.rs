@@ -1,0 +1,289 @@
+//! The audit policy, applied to requests as the API server applies it.
+//!
+//! Source: k8s.io/apiserver/pkg/audit/policy/checker.go (ruleMatches, ruleMatchesResource): the first matching rule decides,
+//! no match is None; users and userGroups and verbs must all match where given; resources and non-resource URLs exclude each other.
+
+use super::Context;
+use super::api_server::document;
+use crate::audit::report::Offender;
+use crate::evidence::{DocumentRole, Observed, Origin, Value};
+
+/// How much of a request is recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Nothing.
+    None,
+    /// Who, what, when.
+    Metadata,
+    /// The request's body as well.
+    Request,
+    /// Both bodies.
+    RequestResponse,
+}
+
+impl Level {
+    fn of(rule: &Value) -> Self {
+        match rule.at("level").and_then(Value::as_text) {
+            Some("Metadata") => Self::Metadata,
+            Some("Request") => Self::Request,
+            Some("RequestResponse") => Self::RequestResponse,
+            _ => Self::None,
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::None => "None",
+            Self::Metadata => "Metadata",
+            Self::Request => "Request",
+            Self::RequestResponse => "RequestResponse",
+        }
+    }
+}
+
+/// A request for a resource, as far as audit policies look at it.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// Name of the user.
+    pub user: &'a str,
+    /// Groups of the user.
+    pub groups: &'a [&'a str],
+    /// Verb of the API.
+    pub verb: &'a str,
+    /// API group; empty for the core group.
+    pub group: &'a str,
+    /// Resource.
+    pub resource: &'a str,
+    /// Subresource; empty for none.
+    pub subresource: &'a str,
+    /// Namespace; empty for cluster-scoped.
+    pub namespace: &'a str,
+    /// Name of the object; empty for none.
+    pub name: &'a str,
+}
+
+fn texts<'a>(rule: &'a Value, key: &str) -> Vec<&'a str> {
+    rule.at(key).and_then(Value::as_list).unwrap_or_default().iter().filter_map(Value::as_text).collect()
+}
+
+/// The level at which a request is recorded, and the index of the deciding rule.
+pub fn level(policy: &Value, request: &Request<'_>) -> (Level, Option<usize>) {
+    let rules = policy.at("rules").and_then(Value::as_list).unwrap_or_default();
+    let always_omitted = texts(policy, "omitStages");
+    for (index, rule) in rules.iter().enumerate() {
+        if matches(rule, request) {
+            let mut omitted = texts(rule, "omitStages");
+            omitted.extend(&always_omitted);
+            // without both of these stages an ordinary request leaves no event
+            let silent = ["RequestReceived", "ResponseComplete"].iter().all(|stage| omitted.contains(stage));
+            return (if silent { Level::None } else { Level::of(rule) }, Some(index));
+        }
+    }
+    (Level::None, None)
+}
+
+fn matches(rule: &Value, request: &Request<'_>) -> bool {
+    let users = texts(rule, "users");
+    let groups = texts(rule, "userGroups");
+    let verbs = texts(rule, "verbs");
+    if !users.is_empty() && !users.contains(&request.user) {
+        return false;
+    }
+    if !groups.is_empty() && !request.groups.iter().any(|group| groups.contains(group)) {
+        return false;
+    }
+    if !verbs.is_empty() && !verbs.contains(&request.verb) {
+        return false;
+    }
+    let namespaces = texts(rule, "namespaces");
+    let resources = rule.at("resources").and_then(Value::as_list).unwrap_or_default();
+    if namespaces.is_empty() && resources.is_empty() {
+        return texts(rule, "nonResourceURLs").is_empty();
+    }
+    if !namespaces.is_empty() && !namespaces.contains(&request.namespace) {
+        return false;
+    }
+    resources.is_empty() || resources.iter().any(|entry| matches_resource(entry, request))
+}
+
+fn matches_resource(entry: &Value, request: &Request<'_>) -> bool {
+    let group = entry.at("group").and_then(Value::as_text).unwrap_or_default();
+    if group != request.group && group != "*" {
+        return false;
+    }
+    let combined = if request.subresource.is_empty() {
+        request.resource.to_owned()
+    } else {
+        format!("{}/{}", request.resource, request.subresource)
+    };
+    let resources = texts(entry, "resources");
+    let names = texts(entry, "resourceNames");
+    if resources.is_empty() {
+        return true;
+    }
+    let named = names.is_empty() || names.contains(&request.name);
+    resources.iter().any(|resource| {
+        named
+            && (*resource == combined
+                || *resource == "*"
+                || (!request.subresource.is_empty() && resource.strip_prefix("*/") == Some(request.subresource))
+                || resource.strip_suffix("/*") == Some(request.resource))
+    })
+}
+
+/// A policy is loaded and records something.
+pub(super) fn records(context: &Context<'_>) -> Observed<Value> {
+    match document(context, "audit-policy-file", DocumentRole::AuditPolicy) {
+        Err(gap) => Observed::Unknown(gap),
+        Ok(None) => context.setting("audit-policy-file").map(|_| Value::Bool(false)),
+        Ok(Some((file, policy))) => {
+            let rules = policy.at("rules").and_then(Value::as_list).unwrap_or_default();
+            // rules behind one that matches everything are never reached
+            let catches_all = |rule: &Value| {
+                ["users", "userGroups", "verbs", "namespaces", "nonResourceURLs", "resources"]
+                    .iter()
+                    .all(|key| rule.at(key).and_then(Value::as_list).unwrap_or_default().is_empty())
+            };
+            let end = rules.iter().position(catches_all).map_or(rules.len(), |index| index + 1);
+            let records = rules[..end].iter().any(|rule| Level::of(rule) > Level::None);
+            Observed::seen(Value::Bool(records), Origin::File { path: file.path.clone() })
+        }
+    }
+}
+
+/// What an audit policy should do with a request.
+enum Should {
+    /// Record it, body or not.
+    Record,
+    /// Record it without its bodies: they hold secrets.
+    RecordBare,
+}
+
+const WHO: [(&str, &str, &[&str]); 3] = [
+    ("a user", "jane", &["system:authenticated"]),
+    (
+        "a service account",
+        "system:serviceaccount:shop:deployer",
+        &["system:serviceaccounts", "system:serviceaccounts:shop", "system:authenticated"],
+    ),
+    ("an administrator", "kubernetes-admin", &["system:masters", "system:authenticated"]),
+];
+
+type Probe = (&'static str, &'static str, &'static str, &'static [&'static str], bool, Should);
+
+/// Group, resource, subresource, verbs, namespaced, and what should be recorded.
+const PROBES: [Probe; 25] = [
+    ("", "secrets", "", &["get", "list", "create", "update", "patch", "delete"], true, Should::RecordBare),
+    ("", "configmaps", "", &["get", "list", "create", "update", "patch", "delete"], true, Should::RecordBare),
+    ("authentication.k8s.io", "tokenreviews", "", &["create"], false, Should::RecordBare),
+    ("", "serviceaccounts", "token", &["create"], true, Should::RecordBare),
+    ("", "pods", "", &["create", "update", "patch", "delete"], true, Should::Record),
+    ("apps", "deployments", "", &["create", "update", "patch", "delete"], true, Should::Record),
+    ("apps", "daemonsets", "", &["create", "update", "patch", "delete"], true, Should::Record),
+    ("", "pods", "exec", &["create", "get"], true, Should::Record),
+    ("", "pods", "attach", &["create", "get"], true, Should::Record),
+    ("", "pods", "portforward", &["create", "get"], true, Should::Record),
+    ("", "pods", "proxy", &["create", "get"], true, Should::Record),
+    ("", "pods", "ephemeralcontainers", &["update", "patch"], true, Should::Record),
+    ("", "services", "proxy", &["create", "get"], true, Should::Record),
+    ("", "nodes", "proxy", &["create", "get"], false, Should::Record),
+    ("certificates.k8s.io", "certificatesigningrequests", "", &["create", "update"], false, Should::Record),
+    ("certificates.k8s.io", "certificatesigningrequests", "approval", &["update", "patch"], false, Should::Record),
+    ("rbac.authorization.k8s.io", "roles", "", &["create", "update", "patch", "delete"], true, Should::Record),
+    ("rbac.authorization.k8s.io", "rolebindings", "", &["create", "update", "patch", "delete"], true, Should::Record),
+    ("rbac.authorization.k8s.io", "clusterroles", "", &["create", "update", "patch", "delete"], false, Should::Record),
+    (
+        "rbac.authorization.k8s.io",
+        "clusterrolebindings",
+        "",
+        &["create", "update", "patch", "delete"],
+        false,
+        Should::Record,
+    ),
+    (
+        "admissionregistration.k8s.io",
+        "validatingwebhookconfigurations",
+        "",
+        &["create", "update", "delete"],
+        false,
+        Should::Record,
+    ),
+    (
+        "admissionregistration.k8s.io",
+        "mutatingwebhookconfigurations",
+        "",
+        &["create", "update", "delete"],
+        false,
+        Should::Record,
+    ),
+    ("", "namespaces", "", &["create", "delete"], false, Should::Record),
+    ("", "serviceaccounts", "", &["create", "delete"], true, Should::Record),
+    ("example.test", "widgets", "", &["create", "delete"], true, Should::Record),
+];
+
+/// Requests that the policy does not treat as it should: one line a resource and fault.
+pub(super) fn gaps(context: &Context<'_>) -> Observed<Vec<Offender>> {
+    let (file, policy) = match document(context, "audit-policy-file", DocumentRole::AuditPolicy) {
+        Err(gap) => return Observed::Unknown(gap),
+        Ok(None) => {
+            return context.setting("audit-policy-file").map(|_| {
+                vec![Offender {
+                    what: "every request".to_owned(),
+                    found: "no policy is loaded: nothing is recorded".to_owned(),
+                }]
+            });
+        }
+        Ok(Some(found)) => found,
+    };
+    let mut offenders: Vec<Offender> = Vec::new();
+    for (group, resource, subresource, verbs, namespaced, should) in &PROBES {
+        for verb in *verbs {
+            for (who, user, groups) in WHO {
+                let request = Request {
+                    user,
+                    groups,
+                    verb,
+                    group,
+                    resource,
+                    subresource,
+                    namespace: if *namespaced { "shop" } else { "" },
+                    name: "",
+                };
+                let (level, rule) = level(policy, &request);
+                let fault = match should {
+                    _ if level == Level::None => "not recorded",
+                    Should::RecordBare if level > Level::Metadata => "recorded with its body",
+                    _ => continue,
+                };
+                let full =
+                    if subresource.is_empty() { (*resource).to_owned() } else { format!("{resource}/{subresource}") };
+                let full = if group.is_empty() { full } else { format!("{full}.{group}") };
+                let by = rule.map_or("no rule matches".to_owned(), |rule| format!("rule {}", rule + 1));
+                let found = format!("{fault} ({} by {by})", level.name());
+                let what = format!("{verb} {full} by {who}");
+                offenders.push(Offender { what, found });
+            }
+        }
+    }
+    Observed::seen(merged(offenders), Origin::File { path: file.path.clone() })
+}
+
+/// The same fault of the same resource once, with the first verb and user as its example.
+fn merged(offenders: Vec<Offender>) -> Vec<Offender> {
+    let mut kept: Vec<(String, Offender, usize)> = Vec::new();
+    for offender in offenders {
+        let resource = offender.what.split(' ').nth(1).unwrap_or_default();
+        let key = format!("{resource} {}", offender.found);
+        match kept.iter_mut().find(|(known, ..)| *known == key) {
+            Some((.., count)) => *count += 1,
+            None => kept.push((key, offender, 0)),
+        }
+    }
+    let described = kept.into_iter().map(|(_, mut offender, more)| {
+        if more > 0 {
+            offender.what = format!("{} and {more} more like it", offender.what);
+        }
+        offender
+    });
+    described.collect()
+}

@@ -1,0 +1,132 @@
+//! Equal findings on several nodes become one group; what differs only by a node's own name or a process id is equal.
+
+use super::judge::{Judgement, Node};
+use super::report::{Group, Offender, Subjects};
+
+/// Groups judgements, worst verdict first, then the largest group first.
+pub fn group(judged: Vec<(usize, Judgement)>, nodes: &[Node<'_>]) -> Vec<Group> {
+    let mut groups: Vec<(Group, Vec<usize>, Option<String>)> = Vec::new();
+    for (index, judgement) in judged {
+        let node = nodes.get(index);
+        let pid = judgement.instance.and_then(|at| node.and_then(|node| node.evidence.instances[at].pid));
+        let neutral = |text: &str| neutral(text, node.map(|node| node.evidence.name.as_str()), pid, nodes.len() > 1);
+        let offenders: Vec<Offender> = judgement
+            .offenders
+            .iter()
+            .map(|offender| Offender { what: neutral(&offender.what), found: neutral(&offender.found) })
+            .collect();
+        let mut candidate = Group {
+            verdict: judgement.verdict,
+            required: judgement.required,
+            found: neutral(&judgement.found),
+            origins: judgement.origins.iter().map(|origin| neutral(origin)).collect(),
+            gap: judgement.gap.as_ref().map(|gap| gap.reason),
+            offenders,
+            subjects: Subjects::default(),
+            instances: Vec::new(),
+            count: 0,
+        };
+        let instance = judgement.instance.and_then(|at| {
+            node.map(|node| instance_name(&node.evidence.instances[at], &node.evidence.name, nodes.len() > 1))
+        });
+        let pid = pid.map(|pid| pid.to_string());
+        let position = groups.iter().position(|(known, ..)| same(known, &candidate));
+        match position {
+            Some(at) => {
+                let (known, members, known_pid) = &mut groups[at];
+                known.instances.extend(instance);
+                if !members.contains(&index) {
+                    members.push(index);
+                }
+                if *known_pid != pid {
+                    *known_pid = None;
+                }
+            }
+            None => {
+                candidate.instances.extend(instance);
+                groups.push((candidate, vec![index], pid));
+            }
+        }
+    }
+    let mut finished: Vec<Group> =
+        groups.into_iter().map(|(group, members, pid)| finish(group, members, pid.as_deref(), nodes.len())).collect();
+    finished.sort_by(|one, other| {
+        (one.verdict, std::cmp::Reverse(one.count)).cmp(&(other.verdict, std::cmp::Reverse(other.count)))
+    });
+    finished
+}
+
+fn same(one: &Group, other: &Group) -> bool {
+    (one.verdict, &one.required, &one.found, &one.origins, one.gap, &one.offenders)
+        == (other.verdict, &other.required, &other.found, &other.origins, other.gap, &other.offenders)
+}
+
+fn instance_name(instance: &crate::evidence::Instance, node: &str, several: bool) -> String {
+    let process = match instance.pid {
+        Some(pid) => format!("{}, pid {pid}", instance.component),
+        None => format!("{}, not running", instance.component),
+    };
+    if several { format!("{node}: {process}") } else { process }
+}
+
+/// The node's own name and the process id replaced, so that equal findings are equal.
+fn neutral(text: &str, name: Option<&str>, pid: Option<u32>, several: bool) -> String {
+    let mut text = text.to_owned();
+    if let Some(pid) = pid {
+        text = replace_word(&text, &format!("pid {pid}"), "pid {pid}");
+    }
+    match name.filter(|name| several && name.len() > 1) {
+        Some(name) => replace_word(&text, name, "{node}"),
+        None => text,
+    }
+}
+
+/// Replaces whole words only: a node called `a1` is not in `data1`.
+fn replace_word(text: &str, word: &str, by: &str) -> String {
+    let mut replaced = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(word) {
+        let (before, after) = (&rest[..at], &rest[at + word.len()..]);
+        let inside = |neighbour: Option<char>| {
+            neighbour.is_some_and(|letter| letter.is_alphanumeric() || letter == '-' || letter == '_')
+        };
+        replaced.push_str(before);
+        replaced.push_str(if inside(before.chars().next_back()) || inside(after.chars().next()) { word } else { by });
+        rest = after;
+    }
+    replaced.push_str(rest);
+    replaced
+}
+
+fn finish(mut group: Group, members: Vec<usize>, pid: Option<&str>, total: usize) -> Group {
+    if let Some(pid) = pid {
+        let filled = |text: &str| text.replace("pid {pid}", &format!("pid {pid}"));
+        group.found = filled(&group.found);
+        group.origins = group.origins.iter().map(|origin| filled(origin)).collect();
+        for offender in &mut group.offenders {
+            offender.what = filled(&offender.what);
+        }
+    }
+    if members == [usize::MAX] {
+        group.subjects.cluster = true;
+        group.count = 1;
+        return group;
+    }
+    group.count = members.len();
+    if members.len() * 2 > total && total > 2 {
+        group.subjects.all_except = Some((0..total).filter(|index| !members.contains(index)).collect());
+    } else {
+        group.subjects.nodes = members;
+    }
+    group
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_replaced_as_words() {
+        assert_eq!(replace_word("cp1: data-cp1 /cp1/x cp11", "cp1", "{node}"), "{node}: data-cp1 /{node}/x cp11");
+    }
+}

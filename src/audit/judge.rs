@@ -1,0 +1,204 @@
+//! One check on one subject: the verdict, and what it rests on.
+
+use super::facts::{Context, proven_absent};
+use super::predicate::{Outcome, Truth, all};
+use super::report::Offender;
+use super::verdict::Verdict;
+use crate::benchmark::{Check, Subject};
+use crate::evidence::effective::Effective;
+use crate::evidence::{Component, Gap, Instance, NodeEvidence, Ownership, Reason, Tables, Version};
+
+/// The verdict of a check on one subject.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judgement {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// What must be.
+    pub required: String,
+    /// What was found.
+    pub found: String,
+    /// Where that comes from.
+    pub origins: Vec<String>,
+    /// Why it is unknown.
+    pub gap: Option<Gap>,
+    /// Single things that offend.
+    pub offenders: Vec<Offender>,
+    /// Index of the instance on its node.
+    pub instance: Option<usize>,
+}
+
+/// A node with the effective values of its instances at each version that they can be.
+pub struct Node<'a> {
+    /// Its evidence.
+    pub evidence: &'a NodeEvidence,
+    /// By instance: versions, oldest first, with the effective values there.
+    pub effective: Vec<Vec<(Version, Effective)>>,
+}
+
+impl<'a> Node<'a> {
+    /// Merges every judged instance's values.
+    pub fn new(evidence: &'a NodeEvidence, tables: &Tables) -> Self {
+        let effective = evidence.instances.iter().map(|instance| {
+            if instance.ownership == Ownership::Tenant {
+                return Vec::new();
+            }
+            instance
+                .versions
+                .iter()
+                .map(|version| (*version, crate::evidence::effective::effective(tables, instance, *version)))
+                .collect()
+        });
+        Self { evidence, effective: effective.collect() }
+    }
+}
+
+/// Judges a check on a node: one judgement a subject.
+pub fn judge(check: &Check, node: &Node<'_>, tables: &Tables) -> Vec<Judgement> {
+    if check.pass.is_empty() {
+        return vec![needs_api(check)];
+    }
+    match check.subject {
+        Subject::Component(component) => {
+            let judged = node
+                .evidence
+                .instances
+                .iter()
+                .enumerate()
+                .filter(|(_, instance)| instance.component == component && instance.ownership != Ownership::Tenant);
+            let judgements: Vec<Judgement> =
+                judged.map(|(index, instance)| of_instance(check, node, tables, index, instance)).collect();
+            if judgements.is_empty() { vec![absent(check, node.evidence, component)] } else { judgements }
+        }
+        Subject::Node => {
+            let version = Version::kubernetes(*crate::evidence::KNOWN.end());
+            vec![decide(check, &Context { tables, node: node.evidence, instance: None, version }, true)]
+        }
+        Subject::Cluster => vec![needs_api(check)],
+    }
+}
+
+/// The judgement where the evidence can only come from the API.
+pub fn needs_api(_check: &Check) -> Judgement {
+    let gap = Gap::new(Reason::NeedsApi, "");
+    Judgement {
+        verdict: Verdict::Unknown,
+        required: String::new(),
+        found: gap.to_string(),
+        origins: Vec::new(),
+        gap: Some(gap),
+        offenders: Vec::new(),
+        instance: None,
+    }
+}
+
+fn absent(check: &Check, node: &NodeEvidence, component: Component) -> Judgement {
+    let (verdict, found, gap) = match proven_absent(node, component) {
+        Ok(()) => (Verdict::NotApplicable, check.not_applicable.clone(), None),
+        Err(gap) => (Verdict::Unknown, gap.to_string(), Some(gap)),
+    };
+    Judgement {
+        verdict,
+        required: String::new(),
+        found,
+        origins: Vec::new(),
+        gap,
+        offenders: Vec::new(),
+        instance: None,
+    }
+}
+
+/// Judged at every version that the instance can be: where all agree, that is the verdict.
+fn of_instance(check: &Check, node: &Node<'_>, tables: &Tables, index: usize, instance: &Instance) -> Judgement {
+    let mut decided: Vec<(Version, Judgement)> = Vec::new();
+    for (version, effective) in &node.effective[index] {
+        let context = Context { tables, node: node.evidence, instance: Some((instance, effective)), version: *version };
+        decided.push((*version, decide(check, &context, instance.pid.is_some())));
+    }
+    let Some((_, newest)) = decided.last().cloned() else {
+        let gap = Gap::new(Reason::DependsOnVersion, "no known version fits");
+        return Judgement {
+            verdict: Verdict::Unknown,
+            required: String::new(),
+            found: gap.to_string(),
+            origins: Vec::new(),
+            gap: Some(gap),
+            offenders: Vec::new(),
+            instance: Some(index),
+        };
+    };
+    let mut judgement = newest;
+    if decided.iter().any(|(_, other)| other.verdict != judgement.verdict) {
+        let mut spans: Vec<(Verdict, Version, Version)> = Vec::new();
+        for (version, one) in &decided {
+            match spans.last_mut() {
+                Some((verdict, _, to)) if *verdict == one.verdict => *to = *version,
+                _ => spans.push((one.verdict, *version, *version)),
+            }
+        }
+        let texts: Vec<String> = spans
+            .iter()
+            .map(
+                |(verdict, from, to)| {
+                    if from == to { format!("{verdict} at {from}") } else { format!("{verdict} from {from} to {to}") }
+                },
+            )
+            .collect();
+        let gap = Gap::new(Reason::DependsOnVersion, format!("{} ({})", texts.join(", "), instance.version_from));
+        judgement.verdict = Verdict::Unknown;
+        judgement.found = gap.to_string();
+        judgement.offenders.clear();
+        judgement.gap = Some(gap);
+    }
+    judgement.instance = Some(index);
+    judgement
+}
+
+/// One check on one subject at one version. `running` is false for a manifest without its process: it can fail, not pass.
+fn decide(check: &Check, context: &Context<'_>, running: bool) -> Judgement {
+    let pass = all(&check.pass, context);
+    let mut shown = pass.clone();
+    let exempt =
+        if check.not_applicable_when.is_empty() { None } else { Some(all(&check.not_applicable_when, context)) };
+    let truth = match (exempt, pass.truth) {
+        (Some(Outcome { truth: Truth::True, found, origins, .. }), _) => {
+            shown.found = found.clone();
+            shown.origins = origins;
+            Decision::NotApplicable(check.not_applicable.clone())
+        }
+        (_, Truth::True) => Decision::Pass,
+        (Some(Outcome { truth: Truth::Unknown(gap), .. }), _) => Decision::Unknown(gap),
+        (_, Truth::NotApplicable(why)) => Decision::NotApplicable(why),
+        (_, Truth::Unknown(gap)) => Decision::Unknown(gap),
+        (_, Truth::False) if check.review.is_empty() => Decision::Fail,
+        (_, Truth::False) => match all(&check.review, context).truth {
+            Truth::True => Decision::Review,
+            Truth::Unknown(gap) => Decision::Unknown(gap),
+            Truth::False | Truth::NotApplicable(_) => Decision::Fail,
+        },
+    };
+    let truth = match truth {
+        Decision::Pass | Decision::Review | Decision::NotApplicable(_) if !running => Decision::Unknown(Gap::new(
+            Reason::NotRunning,
+            "only its manifest is here, no process: what runs is not known",
+        )),
+        other => other,
+    };
+    let required = shown.required.join("; ");
+    let (verdict, found, gap) = match truth {
+        Decision::Pass => (Verdict::Pass, shown.found.join("; "), None),
+        Decision::Fail => (Verdict::Fail, shown.found.join("; "), None),
+        Decision::Review => (Verdict::Review, shown.found.join("; "), None),
+        Decision::NotApplicable(why) => (Verdict::NotApplicable, why, None),
+        Decision::Unknown(gap) => (Verdict::Unknown, gap.to_string(), Some(gap)),
+    };
+    let offenders = if matches!(verdict, Verdict::Fail | Verdict::Review) { shown.offenders } else { Vec::new() };
+    Judgement { verdict, required, found, origins: shown.origins, gap, offenders, instance: None }
+}
+
+enum Decision {
+    Pass,
+    Fail,
+    Review,
+    Unknown(Gap),
+    NotApplicable(String),
+}

@@ -1,0 +1,181 @@
+//! Floor 2: evidence, a benchmark and options become a report. Pure.
+
+pub mod facts;
+mod grouping;
+mod judge;
+pub mod predicate;
+pub mod report;
+mod score;
+pub mod verdict;
+
+use std::collections::BTreeMap;
+
+use crate::benchmark::{Check, Index, IndexLine, Library};
+use crate::evidence::{Component, Evidence, NodeEvidence, Ownership, Tables};
+use judge::Node;
+use report::{BenchmarkName, Control, Counts, Remedy, Report, Run, Section, Tool};
+use verdict::Verdict;
+
+/// What a report is made from.
+#[derive(Clone, Copy)]
+pub struct Input<'a> {
+    /// The evidence.
+    pub evidence: &'a Evidence,
+    /// The checks.
+    pub library: &'a Library,
+    /// The benchmark.
+    pub index: &'a Index,
+    /// Tables of the components.
+    pub tables: &'a Tables,
+    /// What was audited, one line each.
+    pub subjects: &'a [String],
+    /// Why this benchmark was chosen.
+    pub chosen: &'a str,
+    /// Profile level that counts: 1, or 2 for both.
+    pub level: u8,
+    /// The tool's version.
+    pub version: &'a str,
+}
+
+/// Makes the report.
+pub fn evaluate(input: &Input<'_>) -> Report {
+    let nodes: Vec<Node<'_>> = input.evidence.nodes.iter().map(|evidence| Node::new(evidence, input.tables)).collect();
+    let line = |line: &IndexLine| control(&input.library.checks[&line.check], Some(line), &nodes, input);
+    let controls: Vec<Control> = input.index.controls.iter().map(line).collect();
+    let own_checks: Vec<Control> =
+        input.library.own.iter().map(|id| control(&input.library.checks[id], None, &nodes, input)).collect();
+    let sections = input.index.sections.iter().map(|(id, title)| section(id, title, &controls)).collect();
+    Report {
+        schema: report::SCHEMA.to_owned(),
+        run: run(input),
+        scores: score::scores(&controls, input.level, !input.evidence.nodes.is_empty()),
+        coverage: score::coverage(&controls, input),
+        nodes: input.evidence.nodes.iter().map(node).collect(),
+        sections,
+        controls,
+        own_checks,
+    }
+}
+
+fn run(input: &Input<'_>) -> Run {
+    let mut versions: Vec<_> = input
+        .evidence
+        .nodes
+        .iter()
+        .flat_map(|node| &node.instances)
+        .filter(|instance| {
+            instance.component != Component::Etcd
+                && instance.ownership != Ownership::Tenant
+                && instance.versions.len() == 1
+        })
+        .flat_map(|instance| instance.versions.iter().copied())
+        .collect();
+    versions.sort_unstable();
+    versions.dedup();
+    Run {
+        tool: Tool { name: "kube-assay".to_owned(), version: input.version.to_owned() },
+        benchmark: BenchmarkName {
+            id: input.index.id.clone(),
+            title: input.index.title.clone(),
+            version: input.index.version.clone(),
+            sha256: input.index.sha256.clone(),
+            provisional: input.index.provisional.clone(),
+        },
+        checks_sha256: input.library.sha256.clone(),
+        evidence_sha256: input.evidence.sha256.clone(),
+        subjects: input.subjects.to_vec(),
+        kubernetes: versions.iter().map(ToString::to_string).collect(),
+        collected_at: input.evidence.nodes.iter().map(|node| node.collected_at.clone()).max().unwrap_or_default(),
+        level: input.level,
+        chosen: input.chosen.to_owned(),
+    }
+}
+
+fn control(check: &Check, line: Option<&IndexLine>, nodes: &[Node<'_>], input: &Input<'_>) -> Control {
+    let mut judged = Vec::new();
+    for (index, node) in nodes.iter().enumerate() {
+        judged.extend(judge::judge(check, node, input.tables).into_iter().map(|judgement| (index, judgement)));
+    }
+    if nodes.is_empty() {
+        judged.push((usize::MAX, judge::needs_api(check)));
+    }
+    let verdict = Verdict::over(judged.iter().map(|(_, judgement)| judgement.verdict)).unwrap_or(Verdict::Unknown);
+    let remediation = check.remediation.iter().map(|(platform, remedy)| {
+        (platform.clone(), Remedy { text: remedy.text.trim().to_owned(), patch: remedy.patch.clone() })
+    });
+    Control {
+        id: line.map_or_else(|| check.id.clone(), |line| line.id.clone()),
+        slug: check.id.clone(),
+        title: check.title.clone(),
+        verdict,
+        seen_verdict: verdict,
+        severity: check.severity,
+        level: line.map_or(1, |line| line.level),
+        status: line.map_or("own", |line| if line.automated { "automated" } else { "manual" }).to_owned(),
+        section: line.map_or_else(|| "own".to_owned(), |line| line.section.clone()),
+        scope: check.scope.name().to_owned(),
+        reason: check.reason.trim().to_owned(),
+        note: check.note.as_ref().map(|note| note.trim().to_owned()),
+        groups: grouping::group(judged, nodes),
+        remediation: remediation.collect::<BTreeMap<_, _>>(),
+        references: check.references.clone(),
+    }
+}
+
+fn section(id: &str, title: &str, controls: &[Control]) -> Section {
+    let mut counts = Counts::default();
+    let prefix = format!("{id}.");
+    for control in controls.iter().filter(|control| control.section == id || control.section.starts_with(&prefix)) {
+        counts.add(control.verdict);
+    }
+    Section { id: id.to_owned(), title: title.to_owned(), counts }
+}
+
+fn node(evidence: &NodeEvidence) -> report::Node {
+    let runs = |component: Component| {
+        evidence.instances.iter().any(|instance| {
+            instance.component == component && instance.ownership != Ownership::Tenant && instance.pid.is_some()
+        })
+    };
+    let mut roles = Vec::new();
+    if runs(Component::KubeApiserver) {
+        roles.push("control-plane".to_owned());
+    }
+    if runs(Component::Etcd) {
+        roles.push("etcd".to_owned());
+    }
+    if runs(Component::Kubelet) && roles.is_empty() {
+        roles.push("worker".to_owned());
+    }
+    let instances = evidence.instances.iter().map(|instance| report::Instance {
+        component: instance.component,
+        pid: instance.pid,
+        pod: instance.pod.clone(),
+        ownership: instance.ownership,
+        versions: instance.versions.iter().map(ToString::to_string).collect(),
+        version_from: instance.version_from.clone(),
+    });
+    let mut notes: Vec<String> =
+        evidence.instances.iter().filter_map(|instance| instance.manifest_differs.clone()).collect();
+    notes.extend(
+        evidence.process_table.iter().map(|gap| format!("Absence of a component cannot be proven here: {gap}")),
+    );
+    let rights = &evidence.collector;
+    let capabilities = if rights.capabilities.is_empty() {
+        "without SYS_PTRACE and DAC_READ_SEARCH".to_owned()
+    } else {
+        format!("with {}", rights.capabilities.join(", "))
+    };
+    report::Node {
+        name: evidence.name.clone(),
+        roles,
+        os: evidence.host.os.clone(),
+        kernel: evidence.host.kernel.clone(),
+        kind: evidence.host.kind.clone(),
+        collected_at: evidence.collected_at.clone(),
+        distributions: evidence.distributions.iter().map(|found| format!("{} ({})", found.name, found.trace)).collect(),
+        collector: format!("uid {}, {capabilities}", rights.uid),
+        instances: instances.collect(),
+        notes,
+    }
+}

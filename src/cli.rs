@@ -1,0 +1,275 @@
+//! The command line: what can be asked. What is done about it lives in [`crate::run`].
+
+use std::path::PathBuf;
+
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::benchmark::Severity;
+use crate::evidence::{Component, Version};
+use crate::render::FORMATS;
+
+const EXIT_CODES: &str = "Exit codes:
+  0  finished
+  1  findings: a control of at least the severity given by --fail-on fails (never without --fail-on)
+  2  usage or configuration error
+  3  incomplete: coverage below --min-coverage, or nothing could be read (3 wins over 1)
+  4  internal error";
+
+/// Audits Kubernetes against the CIS Kubernetes Benchmark by effective values with their origin
+#[derive(Debug, Parser)]
+#[command(name = "kube-assay", version, about, after_help = EXIT_CODES, max_term_width = 100, infer_long_args = false)]
+pub struct Cli {
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Collect, evaluate and render in one go
+    #[command(after_help = EXIT_CODES)]
+    Audit(AuditArgs),
+    /// Write what was seen of a host to an evidence file
+    Collect(CollectArgs),
+    /// Turn evidence files into a report, offline and reproducibly
+    #[command(after_help = EXIT_CODES)]
+    Evaluate(EvaluateArgs),
+    /// Turn a JSON report into another format
+    Render(RenderArgs),
+    /// List the benchmarks, or the controls of one
+    Benchmarks(BenchmarksArgs),
+    /// Say what a control checks, on which facts, with which defaults, and what to do about it
+    Explain(ExplainArgs),
+    /// Show the whole effective configuration of the components, with the origin of each value
+    Effective(EffectiveArgs),
+    /// Check your own checks: every error with file, line and column
+    Lint(LintArgs),
+    /// Print the completion script of a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+    /// Print the JSON Schema of the report
+    #[command(hide = true)]
+    Schema,
+}
+
+/// Which host is looked at.
+#[derive(Debug, Args)]
+pub struct HostArgs {
+    /// Directory that holds the host's tree, /proc included (a mounted host, an image, a recording); that host alone is audited
+    #[arg(long, value_name = "DIR")]
+    pub host_root: Option<PathBuf>,
+    /// A recorded real cluster that ships with this program
+    #[arg(long, conflicts_with = "host_root")]
+    pub example: bool,
+}
+
+/// Against what, and how it is judged.
+#[derive(Debug, Args)]
+pub struct JudgeArgs {
+    /// Benchmark to hold the evidence against, such as cis-1.12; may be repeated, one report each [default: by the cluster's version]
+    #[arg(long, value_name = "ID")]
+    pub benchmark: Vec<String>,
+    /// Kubernetes version, for all components or for one; may be repeated
+    #[arg(long, value_name = "[COMPONENT=]VERSION", value_parser = parse_version)]
+    pub kubernetes_version: Vec<VersionOf>,
+    /// Profile level that counts in scores and exit code: 1, or 2 for both (both are always evaluated)
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=2))]
+    pub level: u8,
+    /// File or directory of your own checks; their ids have a prefix, and they count in no score
+    #[arg(long, value_name = "PATH")]
+    pub checks: Vec<PathBuf>,
+    /// Exit with 1 when a control of at least this severity fails
+    #[arg(long, value_name = "SEVERITY")]
+    pub fail_on: Option<SeverityArg>,
+    /// Exit with 3 when less than this percentage of the applicable controls could be assessed
+    #[arg(long, value_name = "PERCENT", value_parser = parse_percent)]
+    pub min_coverage: Option<f64>,
+}
+
+/// Where reports go.
+#[derive(Debug, Args)]
+pub struct OutputArgs {
+    /// Formats, separated by commas
+    #[arg(long, value_delimiter = ',', value_parser = PossibleValuesParser::new(FORMATS.iter().map(|format| format.name)))]
+    pub format: Vec<String>,
+    /// File, directory (for several formats or benchmarks), or - for standard output
+    #[arg(long, short, value_name = "FILE|DIR|-", default_value = "-")]
+    pub output: PathBuf,
+    /// Say nothing beside the report and errors
+    #[arg(long, short, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Every control in the text, with all that was found
+    #[arg(long, short)]
+    pub verbose: bool,
+}
+
+/// Arguments of `audit`.
+#[derive(Debug, Args)]
+pub struct AuditArgs {
+    /// Which host
+    #[command(flatten)]
+    pub host: HostArgs,
+    /// How it is judged
+    #[command(flatten)]
+    pub judge: JudgeArgs,
+    /// Where reports go
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Arguments of `collect`.
+#[derive(Debug, Args)]
+pub struct CollectArgs {
+    /// Which host
+    #[command(flatten)]
+    pub host: HostArgs,
+    /// Evidence file to write, or - for standard output
+    #[arg(long, short, value_name = "FILE|-")]
+    pub output: PathBuf,
+    /// Say nothing beside errors
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// Arguments of `evaluate`.
+#[derive(Debug, Args)]
+pub struct EvaluateArgs {
+    /// Evidence files, or - for standard input
+    #[arg(required = true, value_name = "EVIDENCE")]
+    pub evidence: Vec<PathBuf>,
+    /// How it is judged
+    #[command(flatten)]
+    pub judge: JudgeArgs,
+    /// Where reports go
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Arguments of `render`.
+#[derive(Debug, Args)]
+pub struct RenderArgs {
+    /// JSON report, or - for standard input
+    #[arg(value_name = "REPORT")]
+    pub report: PathBuf,
+    /// Where reports go
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Arguments of `benchmarks`.
+#[derive(Debug, Args)]
+pub struct BenchmarksArgs {
+    /// Benchmark whose controls to list
+    #[arg(value_name = "ID")]
+    pub id: Option<String>,
+}
+
+/// Arguments of `explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// Control id such as 1.2.6, or the name of a check
+    #[arg(value_name = "CONTROL")]
+    pub control: String,
+    /// Benchmark that the id belongs to [default: the newest that is not provisional]
+    #[arg(long, value_name = "ID")]
+    pub benchmark: Option<String>,
+    /// Your own checks
+    #[arg(long, value_name = "PATH")]
+    pub checks: Vec<PathBuf>,
+}
+
+/// Arguments of `effective`.
+#[derive(Debug, Args)]
+pub struct EffectiveArgs {
+    /// Component; all of them without it
+    #[arg(value_name = "COMPONENT", value_parser = PossibleValuesParser::new(Component::ALL.iter().map(|component| component.name())))]
+    pub component: Option<String>,
+    /// Which host
+    #[command(flatten)]
+    pub host: HostArgs,
+    /// Evidence file instead of a host
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["host_root", "example"])]
+    pub evidence: Option<PathBuf>,
+    /// Kubernetes version, for all components or for one; may be repeated
+    #[arg(long, value_name = "[COMPONENT=]VERSION", value_parser = parse_version)]
+    pub kubernetes_version: Vec<VersionOf>,
+    /// Format
+    #[arg(long, default_value = "text", value_parser = PossibleValuesParser::new(["text", "json"]))]
+    pub format: String,
+    /// Settings that are left to their default too
+    #[arg(long, short)]
+    pub verbose: bool,
+}
+
+/// Arguments of `lint`.
+#[derive(Debug, Args)]
+pub struct LintArgs {
+    /// Files or directories of checks
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+}
+
+/// A version, of one component or of all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VersionOf {
+    /// Whose; all of Kubernetes without it.
+    pub component: Option<Component>,
+    /// The version.
+    pub version: Version,
+}
+
+/// A severity as an argument.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[expect(missing_docs, reason = "each is what its name says")]
+pub enum SeverityArg {
+    Low,
+    Medium,
+    High,
+    Critical,
+}
+
+impl From<SeverityArg> for Severity {
+    fn from(given: SeverityArg) -> Self {
+        match given {
+            SeverityArg::Low => Self::Low,
+            SeverityArg::Medium => Self::Medium,
+            SeverityArg::High => Self::High,
+            SeverityArg::Critical => Self::Critical,
+        }
+    }
+}
+
+fn parse_version(text: &str) -> Result<VersionOf, String> {
+    let (component, version) = match text.split_once('=') {
+        Some((name, version)) => {
+            let component = Component::named(name).ok_or_else(|| {
+                let known = Component::ALL.map(Component::name);
+                match crate::benchmark::closest(name, known) {
+                    Some(close) => format!("no component is called {name}; did you mean {close}?"),
+                    None => format!("no component is called {name}; known are {}", known.join(", ")),
+                }
+            })?;
+            (Some(component), version)
+        }
+        None => (None, text),
+    };
+    let version: Version = version.parse().map_err(|error: crate::evidence::NotAVersion| error.to_string())?;
+    if component != Some(Component::Etcd) && !(version.major == 1 && version.minor >= *crate::evidence::KNOWN.start()) {
+        return Err(format!(
+            "Kubernetes {version} is older than the oldest known version, 1.{}",
+            crate::evidence::KNOWN.start()
+        ));
+    }
+    Ok(VersionOf { component, version })
+}
+
+fn parse_percent(text: &str) -> Result<f64, String> {
+    let number: f64 = text.trim_end_matches('%').parse().map_err(|_| format!("{text} is no percentage"))?;
+    if (0.0..=100.0).contains(&number) { Ok(number) } else { Err(format!("{text} is not between 0 and 100")) }
+}

@@ -1,0 +1,263 @@
+//! Configuration documents, cut down to what a check may need. Keys, tokens and everything unnamed stay at the source.
+
+use std::collections::BTreeMap;
+
+use super::reader::Reader;
+use super::root::{CONFIG_LIMIT, Trouble};
+use super::yaml;
+use crate::evidence::components::FieldSpec;
+use crate::evidence::effective::project;
+use crate::evidence::flags::without_userinfo;
+use crate::evidence::{Document, DocumentRole, Gap, Observed, Origin, Reason, Value};
+
+/// What kind a configuration file must say it is.
+pub enum Shape<'a> {
+    /// An object of this kind with these fields.
+    Fields(&'a str, &'a BTreeMap<String, FieldSpec>),
+    /// etcd's file: no kind, keys in any case.
+    Etcd(&'a BTreeMap<String, FieldSpec>),
+    /// An object of this kind, cut down by a function of its own.
+    Object(&'a str, fn(&Value) -> Option<Value>),
+}
+
+/// Reads the document at `path` as the process does.
+///
+/// `started_at` is when the process started: what changed since is not what it works with, unless it reads the file again
+/// by itself (`reloads`).
+pub fn read(
+    reader: &Reader<'_>,
+    role: DocumentRole,
+    path: &str,
+    shape: &Shape<'_>,
+    started_at: Option<i64>,
+    reloads: bool,
+) -> Document {
+    let place = reader.at(path, |root, path| root.read(path, CONFIG_LIMIT));
+    let (file, content) = match place.found {
+        Ok((facts, bytes)) => {
+            // boot time and file time are whole seconds of different clocks: allow for two
+            let changed = !reloads && started_at.is_some_and(|started| facts.modified > started + 2);
+            let content = if changed {
+                Observed::unknown(
+                    Reason::ChangedSinceStart,
+                    format!("{path} changed after the process started; it works with the earlier content"),
+                )
+            } else {
+                match decode(&bytes, shape) {
+                    Ok(value) => Observed::seen(value, Origin::File { path: path.to_owned() }),
+                    Err(why) => Observed::unknown(Reason::Malformed, format!("{path}: {why}")),
+                }
+            };
+            (Observed::seen(facts, Origin::Host), content)
+        }
+        Err(trouble) => {
+            let gap = named(trouble, path);
+            (Observed::Unknown(gap.clone()), Observed::Unknown(gap))
+        }
+    };
+    Document { role, path: path.to_owned(), file, content, plugin: None }
+}
+
+/// A path that a running process names is never merely absent.
+pub fn named(trouble: Trouble, path: &str) -> Gap {
+    match trouble {
+        Trouble::Absent => Gap::new(Reason::NotFound, path),
+        Trouble::Gap(gap) if gap.detail.is_empty() => Gap::new(gap.reason, path),
+        Trouble::Gap(gap) => gap,
+    }
+}
+
+fn decode(bytes: &[u8], shape: &Shape<'_>) -> Result<Value, String> {
+    let value = yaml::read(bytes).map_err(|error| error.to_string())?;
+    let kind_fits = |kind: &str| value.at("kind").and_then(Value::as_text) == Some(kind);
+    match shape {
+        Shape::Fields(kind, _) | Shape::Object(kind, _) if !kind_fits(kind) => {
+            Err(format!("not an object of kind {kind}"))
+        }
+        Shape::Fields(_, fields) => {
+            project(fields, &value, false).map(|value| redact(&value)).map_err(|misfit| misfit.to_string())
+        }
+        Shape::Etcd(fields) => {
+            project(fields, &value, true).map(|value| redact(&value)).map_err(|misfit| misfit.to_string())
+        }
+        Shape::Object(kind, cut) => cut(&value).ok_or_else(|| format!("not a {kind} that its reader accepts")),
+    }
+}
+
+/// User information in URLs is a credential wherever it stands.
+fn redact(value: &Value) -> Value {
+    match value {
+        Value::Text(text) => Value::Text(without_userinfo(text)),
+        Value::List(items) => Value::List(items.iter().map(redact).collect()),
+        Value::Map(entries) => Value::Map(entries.iter().map(|(key, value)| (key.clone(), redact(value))).collect()),
+        other => other.clone(),
+    }
+}
+
+fn list<'a>(value: &'a Value, path: &str) -> Option<&'a [Value]> {
+    match value.at(path) {
+        None | Some(Value::Null) => Some(&[]),
+        Some(Value::List(items)) => Some(items),
+        Some(_) => None,
+    }
+}
+
+/// A list of texts; `None` when something else stands there.
+fn texts(value: &Value, path: &str) -> Option<Value> {
+    let items = list(value, path)?;
+    items.iter().map(|item| item.as_text().map(Value::from)).collect::<Option<Vec<_>>>().map(Value::List)
+}
+
+fn text(value: &Value, path: &str) -> Option<Value> {
+    match value.at(path) {
+        None | Some(Value::Null) => Some(Value::from("")),
+        Some(Value::Text(text)) => Some(Value::from(text.as_str())),
+        Some(_) => None,
+    }
+}
+
+fn map(entries: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
+    Value::Map(entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+}
+
+/// EncryptionConfiguration: which resources, which providers in which order, and how many keys; never a key.
+pub fn encryption(value: &Value) -> Option<Value> {
+    const PROVIDERS: [&str; 5] = ["identity", "aescbc", "aesgcm", "secretbox", "kms"];
+    let entries = list(value, "resources")?.iter().map(|entry| {
+        let providers = list(entry, "providers")?.iter().map(|provider| {
+            let provider = provider.as_map()?;
+            let mut named = provider.iter().filter(|(_, settings)| !matches!(settings, Value::Null));
+            let (name, settings) = named.next()?;
+            if named.next().is_some() || !PROVIDERS.contains(&name.as_str()) || !matches!(settings, Value::Map(_)) {
+                return None;
+            }
+            let version = if name == "kms" {
+                let given = text(settings, "apiVersion")?;
+                if given == Value::from("") { Value::from("v1") } else { given }
+            } else {
+                Value::from("")
+            };
+            let keys = i64::try_from(list(settings, "keys")?.len()).ok()?;
+            Some(map([("name", Value::from(name.as_str())), ("version", version), ("keys", Value::Int(keys))]))
+        });
+        let providers: Vec<Value> = providers.collect::<Option<_>>()?;
+        if providers.is_empty() {
+            return None;
+        }
+        Some(map([("resources", texts(entry, "resources")?), ("providers", Value::List(providers))]))
+    });
+    let entries: Vec<Value> = entries.collect::<Option<_>>()?;
+    if entries.is_empty() { None } else { Some(map([("resources", Value::List(entries))])) }
+}
+
+/// Audit policy: its rules, which hold no secrets.
+pub fn audit_policy(value: &Value) -> Option<Value> {
+    let rules = list(value, "rules")?.iter().map(|rule| {
+        let level = text(rule, "level")?;
+        if !matches!(level.as_text()?, "None" | "Metadata" | "Request" | "RequestResponse") {
+            return None;
+        }
+        let resources = list(rule, "resources")?.iter().map(|resource| {
+            Some(map([
+                ("group", text(resource, "group")?),
+                ("resources", texts(resource, "resources")?),
+                ("resourceNames", texts(resource, "resourceNames")?),
+            ]))
+        });
+        let resources: Vec<Value> = resources.collect::<Option<_>>()?;
+        Some(map([
+            ("level", level),
+            ("users", texts(rule, "users")?),
+            ("userGroups", texts(rule, "userGroups")?),
+            ("verbs", texts(rule, "verbs")?),
+            ("namespaces", texts(rule, "namespaces")?),
+            ("nonResourceURLs", texts(rule, "nonResourceURLs")?),
+            ("omitStages", texts(rule, "omitStages")?),
+            ("resources", Value::List(resources)),
+        ]))
+    });
+    let rules: Vec<Value> = rules.collect::<Option<_>>()?;
+    // a policy without rules is a startup error
+    if rules.is_empty() {
+        None
+    } else {
+        Some(map([("rules", Value::List(rules)), ("omitStages", texts(value, "omitStages")?)]))
+    }
+}
+
+/// AuthenticationConfiguration: the anonymous stanza, and whether tokens of others are taken.
+pub fn authentication(value: &Value) -> Option<Value> {
+    let anonymous = match value.at("anonymous") {
+        None | Some(Value::Null) => Value::Null,
+        Some(stanza @ Value::Map(_)) => {
+            let enabled = match stanza.at("enabled") {
+                None | Some(Value::Null) => false,
+                Some(value) => value.as_bool()?,
+            };
+            let paths = list(stanza, "conditions")?.iter().map(|condition| text(condition, "path"));
+            map([("enabled", Value::Bool(enabled)), ("paths", Value::List(paths.collect::<Option<_>>()?))])
+        }
+        Some(_) => return None,
+    };
+    let issuers = i64::try_from(list(value, "jwt")?.len()).ok()?;
+    Some(map([("anonymous", anonymous), ("issuers", Value::Int(issuers))]))
+}
+
+/// AuthorizationConfiguration: the chain of authorizers.
+pub fn authorization(value: &Value) -> Option<Value> {
+    let chain = list(value, "authorizers")?.iter().map(|entry| {
+        let kind = text(entry, "type")?;
+        if kind == Value::from("") { None } else { Some(kind) }
+    });
+    let chain: Vec<Value> = chain.collect::<Option<_>>()?;
+    if chain.is_empty() { None } else { Some(map([("authorizers", Value::List(chain))])) }
+}
+
+/// AdmissionConfiguration: which plugins are configured where; Pod Security's defaults and exemptions in full.
+pub fn admission(value: &Value) -> Option<Value> {
+    let plugins = list(value, "plugins")?.iter().map(|plugin| {
+        let inline = plugin.at("configuration").filter(|inline| !matches!(inline, Value::Null));
+        let name = text(plugin, "name")?;
+        let kept = if name == Value::from("PodSecurity") {
+            inline.and_then(pod_security).unwrap_or(Value::Null)
+        } else {
+            Value::Null
+        };
+        Some(map([
+            ("name", name),
+            ("path", text(plugin, "path")?),
+            ("inline", Value::Bool(inline.is_some())),
+            ("pod-security", kept),
+        ]))
+    });
+    Some(map([("plugins", Value::List(plugins.collect::<Option<_>>()?))]))
+}
+
+/// PodSecurityConfiguration: defaults and exemptions.
+pub fn pod_security(value: &Value) -> Option<Value> {
+    let defaults = ["enforce", "enforce-version", "audit", "audit-version", "warn", "warn-version"];
+    let defaults = defaults.into_iter().map(|key| Some((key, text(value, &format!("defaults.{key}"))?)));
+    let exemptions = ["usernames", "runtimeClasses", "namespaces"];
+    let exemptions = exemptions.into_iter().map(|key| Some((key, texts(value, &format!("exemptions.{key}"))?)));
+    Some(map([
+        ("defaults", map(defaults.collect::<Option<Vec<_>>>()?)),
+        ("exemptions", map(exemptions.collect::<Option<Vec<_>>>()?)),
+    ]))
+}
+
+/// Any admission plugin's file: that it is there and is an object.
+pub fn plugin_file(value: &Value) -> Option<Value> {
+    value.as_map().map(|_| map([("kind", value.at("kind").cloned().unwrap_or(Value::Null))]))
+}
+
+/// A kubeconfig: whether it carries credentials itself; never which.
+pub fn kubeconfig(value: &Value) -> Option<Value> {
+    const CREDENTIALS: [&str; 5] = ["client-key-data", "client-certificate-data", "token", "password", "auth-provider"];
+    let users = list(value, "users")?;
+    let inline = users.iter().any(|entry| {
+        CREDENTIALS
+            .iter()
+            .any(|key| entry.at(&format!("user.{key}")).is_some_and(|value| !matches!(value, Value::Null)))
+    });
+    Some(map([("inline-credentials", Value::Bool(inline))]))
+}

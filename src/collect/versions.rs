@@ -1,0 +1,81 @@
+//! Which version an instance is: image tag of its static pod, package database, and the skew that Kubernetes allows.
+
+use std::ffi::OsStr;
+
+use super::manifests::Manifest;
+use super::root::Root;
+use crate::evidence::{Component, Instance, Tables, Version};
+
+/// Kubelet and kube-proxy may be this many minors older than the API server (Kubernetes version skew policy).
+const SKEW: u16 = 3;
+
+/// Sets the versions of all instances.
+pub fn assign(host: &Root, tables: &Tables, manifests: &[Manifest], instances: &mut [Instance]) {
+    let package = kubelet_package(host);
+    let api_server = manifests.iter().filter(|manifest| manifest.component == Component::KubeApiserver).find_map(tag);
+    let controller = manifests
+        .iter()
+        .filter(|manifest| matches!(manifest.component, Component::KubeControllerManager | Component::KubeScheduler))
+        .find_map(tag);
+    for instance in instances {
+        let own_tag =
+            manifests.iter().find(|manifest| Some(&manifest.path) == instance.manifest.as_ref()).and_then(tag);
+        let (versions, from) = match instance.component {
+            Component::Etcd => {
+                let table = tables.of(Component::Etcd);
+                let mut known: Vec<Version> = table.measured.iter().chain(&table.from_source).copied().collect();
+                known.sort_unstable();
+                match own_tag.filter(|tag| known.contains(tag)) {
+                    Some(version) => (vec![version], "image tag of its static pod".to_owned()),
+                    None => (known, "unknown: every version that the tables know".to_owned()),
+                }
+            }
+            Component::Kubelet if package.is_some() => (package.into_iter().collect(), "package database".to_owned()),
+            Component::Kubelet | Component::KubeProxy => match (api_server, package) {
+                (Some(newest), _) => (
+                    range(newest.minor.saturating_sub(SKEW), newest.minor),
+                    "skew that the API server's image tag allows".to_owned(),
+                ),
+                (None, Some(kubelet)) => (
+                    range(kubelet.minor.saturating_sub(SKEW), kubelet.minor + SKEW),
+                    "skew that the kubelet's package allows".to_owned(),
+                ),
+                (None, None) => (Version::known(), "unknown: every version that the tables know".to_owned()),
+            },
+            _ => match own_tag.or(api_server).or(controller) {
+                Some(version) => (vec![version], "image tag of its static pod".to_owned()),
+                None => match package {
+                    Some(kubelet) => (
+                        range(kubelet.minor, kubelet.minor + SKEW),
+                        "skew that the kubelet's package allows".to_owned(),
+                    ),
+                    None => (Version::known(), "unknown: every version that the tables know".to_owned()),
+                },
+            },
+        };
+        instance.versions = versions;
+        instance.version_from = from;
+    }
+}
+
+fn tag(manifest: &Manifest) -> Option<Version> {
+    manifest.image_tag.as_ref()?.parse().ok()
+}
+
+fn range(from: u16, to: u16) -> Vec<Version> {
+    (from..=to).map(Version::kubernetes).filter(|version| version.is_known()).collect()
+}
+
+/// Version of the kubelet's Debian package.
+fn kubelet_package(host: &Root) -> Option<Version> {
+    let (_, bytes) = host.read(OsStr::new("/var/lib/dpkg/status"), 64 << 20).ok()?;
+    let text = String::from_utf8_lossy(&bytes);
+    let start = if text.starts_with("Package: kubelet\n") { 0 } else { text.find("\nPackage: kubelet\n")? + 1 };
+    let stanza = text[start..].split("\n\n").next()?;
+    let field = |name: &str| stanza.lines().find_map(|line| line.strip_prefix(name));
+    if !field("Status: ")?.ends_with(" installed") {
+        return None;
+    }
+    let version = field("Version: ")?;
+    version.split_once(':').map_or(version, |(_, version)| version).parse().ok()
+}

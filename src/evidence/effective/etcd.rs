@@ -1,0 +1,89 @@
+//! etcd's order: with a configuration file nothing else counts; otherwise flag, then ETCD_ variable, then default.
+//!
+//! Source: go.etcd.io/etcd/server/v3/etcdmain/config.go (parse) and pkg/flags (SetFlagsFromEnv), 3.6: an empty variable is
+//! ignored; a flag together with its own variable keeps etcd from starting, so a flag that runs is in force.
+
+use super::fields::layer;
+use super::{Effective, View, zero};
+use crate::evidence::{DocumentRole, Gap, Observed, Origin, Overridden, Reason, Value, flags};
+
+pub(super) fn merge(view: &View<'_>) -> Effective {
+    let mut merged = Effective::default();
+    let named = match view.given("config-file") {
+        Some(Ok(value)) => value.as_text().is_some_and(|path| !path.is_empty()),
+        Some(Err(_)) => true,
+        None => variable(view, "config-file").is_some(),
+    };
+    if named {
+        from_file(view, &mut merged);
+    } else {
+        from_words(view, &mut merged);
+    }
+    merged
+}
+
+fn variable<'a>(view: &'a View<'_>, flag: &str) -> Option<(String, &'a str)> {
+    let name = format!("ETCD_{}", flag.to_ascii_uppercase().replace('-', "_"));
+    let value = view.instance.environment.value()?.get(&name).map(String::as_str).filter(|value| !value.is_empty())?;
+    Some((name, value))
+}
+
+fn from_file(view: &View<'_>, merged: &mut Effective) {
+    let document = view.instance.documents.iter().find(|document| document.role == DocumentRole::Configuration);
+    let read =
+        document.ok_or_else(|| Gap::new(Reason::NotAsked, "the configuration file was not collected")).and_then(layer);
+    for (name, spec) in &view.table.flags {
+        if view.given(name).is_some() && name != "config-file" {
+            merged.notes.push(format!("--{name} is ignored: with a configuration file nothing else counts"));
+        }
+        let default = spec.default.at(view.version).cloned().unwrap_or_else(|| zero(&spec.kind));
+        let value = match &read {
+            _ if name == "config-file" => view.flag(name, spec),
+            Err(gap) => Observed::Unknown(gap.clone()),
+            Ok(layer) => match spec.file.as_deref().and_then(|key| layer.content.at(key)) {
+                Some(Value::Null) | None => Observed::seen(default, view.default_origin("")),
+                Some(given) => {
+                    let value = match given {
+                        Value::Text(text) => {
+                            flags::parse_value(&spec.kind, text, None).unwrap_or_else(|| given.clone())
+                        }
+                        other => other.clone(),
+                    };
+                    let overridden = if value == default {
+                        Vec::new()
+                    } else {
+                        vec![Overridden { value: default.to_string(), origin: view.default_origin("") }]
+                    };
+                    Observed::Seen { value, origin: layer.origin.clone(), overridden }
+                }
+            },
+        };
+        merged.settings.insert(name.clone(), value);
+    }
+}
+
+fn from_words(view: &View<'_>, merged: &mut Effective) {
+    for (name, spec) in &view.table.flags {
+        let from_environment = view.given(name).is_none().then(|| variable(view, name)).flatten();
+        let value = match from_environment {
+            Some((variable, text)) => match flags::parse_value(&spec.kind, text, None) {
+                Some(value) => {
+                    let pid = view.instance.pid.unwrap_or_default();
+                    let default = spec.default.at(view.version).cloned().unwrap_or_else(|| zero(&spec.kind));
+                    let overridden = if value == default {
+                        Vec::new()
+                    } else {
+                        vec![Overridden { value: default.to_string(), origin: view.default_origin("") }]
+                    };
+                    Observed::Seen { value, origin: Origin::Environment { pid, variable }, overridden }
+                }
+                None => Observed::unknown(
+                    Reason::Malformed,
+                    format!("{variable} holds a value that --{name} does not take"),
+                ),
+            },
+            None => view.flag(name, spec),
+        };
+        merged.settings.insert(name.clone(), value);
+    }
+}

@@ -1,0 +1,155 @@
+//! The part of a configuration document that is kept: known fields, checked for their type as the component's decoder does it.
+
+use std::collections::BTreeMap;
+
+use crate::evidence::components::FieldSpec;
+use crate::evidence::{Value, golang};
+
+/// A field holds something that its type does not take: the component refuses the whole document.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("field {path} is not of type {kind}")]
+pub struct Misfit {
+    /// Dotted path of the field, as far as the table knows it.
+    pub path: String,
+    /// The type that it must have.
+    pub kind: String,
+}
+
+/// Keeps the known fields of a decoded document.
+///
+/// `relaxed` is how etcd decodes: keys match in any case, and numbers and truth values are taken for texts.
+/// Objects that are not looked into, and credentials, are kept by name only (`withheld`).
+///
+/// # Errors
+/// The first field whose value the component's decoder refuses.
+pub fn project(fields: &BTreeMap<String, FieldSpec>, document: &Value, relaxed: bool) -> Result<Value, Misfit> {
+    let Value::Map(entries) = document else {
+        return if matches!(document, Value::Null) {
+            Ok(Value::Map(BTreeMap::new()))
+        } else {
+            Err(Misfit { path: String::new(), kind: "object".to_owned() })
+        };
+    };
+    object(fields, "", entries, relaxed).map(Value::Map)
+}
+
+fn object(
+    fields: &BTreeMap<String, FieldSpec>,
+    prefix: &str,
+    entries: &BTreeMap<String, Value>,
+    relaxed: bool,
+) -> Result<BTreeMap<String, Value>, Misfit> {
+    let mut kept = BTreeMap::new();
+    for (key, value) in entries {
+        let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+        let Some((path, known)) = lookup(fields, &path, relaxed) else { continue };
+        let name = path.rsplit('.').next().unwrap_or(&path).to_owned();
+        // fields may hold dots in their last part only through nesting, so the last part is the key
+        let value = match (known, value) {
+            (_, Value::Null) => Value::Null,
+            (Known::Field(spec), value) => leaf(&path, spec, value, relaxed)?,
+            (Known::Object, Value::Map(inner)) => Value::Map(object(fields, &path, inner, relaxed)?),
+            (Known::Object, _) => return Err(Misfit { path, kind: "object".to_owned() }),
+        };
+        kept.insert(name, value);
+    }
+    Ok(kept)
+}
+
+enum Known<'a> {
+    Field(&'a FieldSpec),
+    Object,
+}
+
+fn lookup<'a>(fields: &'a BTreeMap<String, FieldSpec>, path: &str, relaxed: bool) -> Option<(String, Known<'a>)> {
+    if let Some(spec) = fields.get(path) {
+        return Some((path.to_owned(), Known::Field(spec)));
+    }
+    let inner = format!("{path}.");
+    if fields.range(inner.clone()..).next().is_some_and(|(name, _)| name.starts_with(&inner)) {
+        return Some((path.to_owned(), Known::Object));
+    }
+    if !relaxed {
+        return None;
+    }
+    let lower = path.to_ascii_lowercase();
+    let inner = format!("{lower}.");
+    fields.iter().find_map(|(name, spec)| {
+        let folded = name.to_ascii_lowercase();
+        if folded == lower {
+            Some((name.clone(), Known::Field(spec)))
+        } else if folded.starts_with(&inner) {
+            Some((name[..path.len()].to_owned(), Known::Object))
+        } else {
+            None
+        }
+    })
+}
+
+fn leaf(path: &str, spec: &FieldSpec, value: &Value, relaxed: bool) -> Result<Value, Misfit> {
+    let misfit = || Misfit { path: path.to_owned(), kind: spec.kind.clone() };
+    if spec.secret {
+        return Ok(Value::from("withheld"));
+    }
+    let number = |bits: u32| match value {
+        Value::Int(number)
+            if i128::from(*number) >= -(1i128 << (bits - 1)) && i128::from(*number) < 1i128 << (bits - 1) =>
+        {
+            Ok(value.clone())
+        }
+        _ => Err(misfit()),
+    };
+    let unsigned = |bits: u32| match value {
+        Value::Int(number) if *number >= 0 && i128::from(*number) < 1i128 << bits => Ok(value.clone()),
+        _ => Err(misfit()),
+    };
+    match (spec.kind.as_str(), value) {
+        ("bool", Value::Bool(_)) => Ok(value.clone()),
+        ("int32", _) => number(32),
+        ("int" | "int64", _) => number(64),
+        ("uint8", _) => unsigned(8),
+        ("uint32", _) => unsigned(32),
+        ("uint" | "uint64", _) => unsigned(63),
+        ("float" | "float32" | "float64", Value::Int(_) | Value::Float(_)) => Ok(value.clone()),
+        ("string", Value::Text(text)) => Ok(Value::Text(text.clone())),
+        ("string", Value::Bool(_) | Value::Int(_) | Value::Float(_)) if relaxed => Ok(Value::Text(value.to_string())),
+        ("quantity", Value::Text(_) | Value::Int(_) | Value::Float(_)) => Ok(Value::Text(value.to_string())),
+        ("duration" | "durationOrNanoseconds", Value::Text(text)) => {
+            golang::parse_duration(text).map(|span| Value::Text(golang::format_duration(span))).ok_or_else(misfit)
+        }
+        // etcd's durations are Go's own type: nanoseconds
+        ("durationOrNanoseconds", Value::Int(span)) => Ok(Value::Text(golang::format_duration(*span))),
+        ("duration", Value::Int(span)) if relaxed => Ok(Value::Text(golang::format_duration(*span))),
+        ("list", Value::List(items)) => {
+            let texts: Option<Vec<Value>> = items
+                .iter()
+                .map(|item| match item {
+                    Value::Text(_) => Some(item.clone()),
+                    Value::Null => Some(Value::from("")),
+                    _ if relaxed => Some(Value::Text(item.to_string())),
+                    _ => None,
+                })
+                .collect();
+            texts.map(Value::List).ok_or_else(misfit)
+        }
+        ("mapStringBool", Value::Map(entries))
+            if entries.values().all(|value| matches!(value, Value::Bool(_) | Value::Null)) =>
+        {
+            Ok(Value::Map(
+                entries.iter().map(|(key, value)| (key.clone(), Value::Bool(*value == Value::Bool(true)))).collect(),
+            ))
+        }
+        ("mapStringString", Value::Map(entries))
+            if entries.values().all(|value| matches!(value, Value::Text(_) | Value::Null)) =>
+        {
+            Ok(Value::Map(
+                entries
+                    .iter()
+                    .map(|(key, value)| (key.clone(), Value::from(value.as_text().unwrap_or_default())))
+                    .collect(),
+            ))
+        }
+        ("map", Value::Map(_)) | ("object-list", Value::List(_)) | ("any", _) => Ok(Value::from("withheld")),
+        _ => Err(misfit()),
+    }
+}

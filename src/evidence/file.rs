@@ -1,0 +1,139 @@
+//! The evidence file: JSON Lines, zstd-compressed, versioned. One header, one record per subject, one end.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Evidence, NodeEvidence};
+
+/// Major version: a reader refuses any other.
+pub const MAJOR: u32 = 1;
+/// Minor version: grows when record kinds or fields are added.
+pub const MINOR: u32 = 0;
+
+/// More than this, decompressed, is no evidence of ours.
+const LIMIT: u64 = 512 << 20;
+
+/// Why an evidence file cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum EvidenceError {
+    /// The bytes cannot be read or decompressed.
+    #[error("cannot be read or decompressed: {0}")]
+    Io(#[from] io::Error),
+    /// The first line is no header of an evidence file.
+    #[error("is no evidence file of kube-assay (its first line is no header)")]
+    NoHeader,
+    /// Written by an incompatible version.
+    #[error(
+        "has evidence format {found}, this version reads {MAJOR}.x: use the kube-assay that wrote it, or collect again"
+    )]
+    Major {
+        /// The major version found.
+        found: u32,
+    },
+    /// A record that cannot be decoded.
+    #[error("record in line {line} cannot be decoded: {error}")]
+    Record {
+        /// Line, 1-based.
+        line: usize,
+        /// What is wrong.
+        error: serde_json::Error,
+    },
+    /// The end record is missing or counts differently: the file was cut.
+    #[error("is incomplete: {found} of {expected} records (cut while it was written or copied?)")]
+    Truncated {
+        /// Records found.
+        found: usize,
+        /// Records that the end record announces, as text.
+        expected: String,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    #[serde(rename = "kube-assay-evidence")]
+    version: (u32, u32),
+    tool: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Kind {
+    kind: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct NodeRecord {
+    kind: String,
+    node: NodeEvidence,
+}
+
+#[derive(Serialize, Deserialize)]
+struct EndRecord {
+    kind: String,
+    records: usize,
+}
+
+/// Writes evidence.
+///
+/// # Errors
+/// Those of the writer.
+pub fn write(evidence: &Evidence, tool: &str, out: impl Write) -> io::Result<()> {
+    let mut encoder = zstd::Encoder::new(out, 9)?;
+    line(&mut encoder, &Header { version: (MAJOR, MINOR), tool: tool.to_owned() })?;
+    for node in &evidence.nodes {
+        line(&mut encoder, &NodeRecord { kind: "node".to_owned(), node: node.clone() })?;
+    }
+    line(&mut encoder, &EndRecord { kind: "end".to_owned(), records: evidence.nodes.len() })?;
+    encoder.finish()?.flush()
+}
+
+fn line(out: &mut impl Write, record: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, record)?;
+    out.write_all(b"\n")
+}
+
+/// Reads evidence and adds it to `evidence`.
+///
+/// # Errors
+/// What keeps the file from being read whole; see [`EvidenceError`].
+pub fn read(input: impl Read, evidence: &mut Evidence) -> Result<(), EvidenceError> {
+    let lines = BufReader::new(zstd::Decoder::new(input)?.take(LIMIT)).lines();
+    let (mut records, mut ended, mut header) = (0usize, None, false);
+    for (index, text) in lines.enumerate() {
+        let text = text?;
+        let wrong = |error| EvidenceError::Record { line: index + 1, error };
+        if !header {
+            let found: Header = serde_json::from_str(&text).map_err(|_| EvidenceError::NoHeader)?;
+            if found.version.0 != MAJOR {
+                return Err(EvidenceError::Major { found: found.version.0 });
+            }
+            header = true;
+            continue;
+        }
+        let Kind { kind } = serde_json::from_str(&text).map_err(wrong)?;
+        match kind.as_str() {
+            "node" => {
+                let record: NodeRecord = serde_json::from_str(&text).map_err(wrong)?;
+                evidence.nodes.push(record.node);
+                records += 1;
+            }
+            "end" => {
+                let record: EndRecord = serde_json::from_str(&text).map_err(wrong)?;
+                ended = Some(record.records);
+                break;
+            }
+            other => {
+                evidence.skipped.push(format!("records of kind {other}, which this version does not know"));
+                records += 1;
+            }
+        }
+    }
+    if !header {
+        return Err(EvidenceError::NoHeader);
+    }
+    match ended {
+        Some(expected) if expected == records => Ok(()),
+        Some(expected) => Err(EvidenceError::Truncated { found: records, expected: expected.to_string() }),
+        None => Err(EvidenceError::Truncated { found: records, expected: "an unknown number of".to_owned() }),
+    }
+}

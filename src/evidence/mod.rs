@@ -1,0 +1,32 @@
+//! Floor 0: the vocabulary of evidence. No I/O, no YAML.
+
+pub mod components;
+pub mod effective;
+pub mod facts;
+pub mod file;
+pub mod flags;
+pub mod golang;
+mod node;
+mod observed;
+mod value;
+mod version;
+
+pub use components::{Component, ComponentTable, Tables};
+pub use node::{
+    Accounts, Certificate, CollectorRights, Distribution, Document, DocumentRole, FileEntry, FileFacts, FileKind,
+    FileSet, FileSetName, HostFacts, Instance, NodeEvidence, Ownership, Trace, Unit,
+};
+pub use observed::{Gap, Observed, Origin, Overridden, Reason};
+pub use value::Value;
+pub use version::{KNOWN, NotAVersion, Version};
+
+/// Evidence of one run: what its subjects are and what was read of them.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Evidence {
+    /// The hosts.
+    pub nodes: Vec<NodeEvidence>,
+    /// Records of a kind that this version does not know, as named gaps.
+    pub skipped: Vec<String>,
+    /// SHA-256 of each evidence file that was read, hexadecimal.
+    pub sha256: Vec<String>,
+}

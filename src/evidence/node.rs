@@ -1,0 +1,301 @@
+//! The evidence of one host: who runs there, what they were told, which files they rest on.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::components::Component;
+use super::{Gap, Observed, Value, Version};
+
+/// Everything that was read of one host.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeEvidence {
+    /// The node's name: its host name, until the API says otherwise.
+    pub name: String,
+    /// When the collection ended, RFC 3339, UTC.
+    pub collected_at: String,
+    /// Facts of the host.
+    pub host: HostFacts,
+    /// Whether every process was seen: `None` is a complete table.
+    pub process_table: Option<Gap>,
+    /// Kubernetes distributions that left a trace here.
+    pub distributions: Vec<Distribution>,
+    /// Traces of components that do not run (a manifest, a unit): `trace -> where`.
+    pub traces: Vec<Trace>,
+    /// Running instances, and static pods without their process.
+    pub instances: Vec<Instance>,
+    /// Named sets of files.
+    pub files: BTreeMap<FileSetName, FileSet>,
+    /// User and group ids of the names that a check asks for.
+    pub accounts: Observed<Accounts>,
+    /// The kubelet's unit as systemd would load it.
+    pub kubelet_unit: Option<Unit>,
+    /// What this collector may do here.
+    pub collector: CollectorRights,
+}
+
+/// Facts of the host.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HostFacts {
+    /// `live`: this very host; `recorded`: a directory that stands for one.
+    pub kind: String,
+    /// Operating system, as os-release names it.
+    pub os: Option<String>,
+    /// Kernel release.
+    pub kernel: Option<String>,
+    /// CPU architecture.
+    pub architecture: Option<String>,
+    /// systemd's machine id.
+    pub machine_id: Option<String>,
+    /// Number of CPUs.
+    pub cpus: Option<u32>,
+    /// Memory in MiB.
+    pub memory_mib: Option<u64>,
+}
+
+/// What the collector itself may do.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CollectorRights {
+    /// Numeric user id.
+    pub uid: u32,
+    /// Effective capabilities that matter here.
+    pub capabilities: Vec<String>,
+}
+
+/// A Kubernetes distribution that was recognised.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Distribution {
+    /// `k3s`, `rke2`, `microk8s`, `talos`, `k0s`.
+    pub name: String,
+    /// What gave it away.
+    pub trace: String,
+    /// The components that it runs inside its own process.
+    pub embeds: Vec<Component>,
+    /// A process of it is running.
+    pub running: bool,
+}
+
+/// Something that says that a component belongs here although no process was seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Trace {
+    /// Whose trace.
+    pub component: Component,
+    /// What and where.
+    pub what: String,
+}
+
+/// Whose process it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ownership {
+    /// The node's own: outside of pods, or in a static pod.
+    Own,
+    /// It cannot be told: judged, but its words direct nothing on the host.
+    Undetermined,
+    /// A pod's own business: listed, not judged.
+    Tenant,
+}
+
+/// One running component, or a static pod's manifest without its process.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Instance {
+    /// Which component.
+    pub component: Component,
+    /// Process id; `None` for a manifest without its process.
+    pub pid: Option<u32>,
+    /// Whose it is.
+    pub ownership: Ownership,
+    /// Id of its pod, when it runs in one.
+    pub pod: Option<String>,
+    /// Its executable.
+    pub executable: Observed<String>,
+    /// The words after argv\[0\], redacted: values of known flags, names of unknown ones.
+    pub arguments: Observed<Vec<String>>,
+    /// The variables that the component reads.
+    pub environment: Observed<BTreeMap<String, String>>,
+    /// Versions that it can be, oldest first, and what says so.
+    pub versions: Vec<Version>,
+    /// What tells the version.
+    pub version_from: String,
+    /// Seconds since the epoch at which it started, where that can be told.
+    pub started_at: Option<i64>,
+    /// The static pod manifest that it comes from.
+    pub manifest: Option<String>,
+    /// How the manifest's words differ from those of the process.
+    pub manifest_differs: Option<String>,
+    /// Configuration documents that its words name.
+    pub documents: Vec<Document>,
+    /// Certificates that its configuration names, by setting.
+    pub certificates: BTreeMap<String, Observed<Vec<Certificate>>>,
+}
+
+/// What a document is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DocumentRole {
+    /// The component's configuration file (`--config`, `--config-file`).
+    Configuration,
+    /// A drop-in of the kubelet.
+    DropIn,
+    /// EncryptionConfiguration.
+    Encryption,
+    /// The audit policy.
+    AuditPolicy,
+    /// AuthenticationConfiguration.
+    Authentication,
+    /// AuthorizationConfiguration.
+    Authorization,
+    /// AdmissionConfiguration.
+    Admission,
+    /// The configuration file of one admission plugin.
+    AdmissionPlugin,
+    /// A kubeconfig.
+    Kubeconfig,
+}
+
+/// A document that a process reads.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Document {
+    /// What it is for.
+    pub role: DocumentRole,
+    /// The path that the process names.
+    pub path: String,
+    /// Mode, owner and kind.
+    pub file: Observed<FileFacts>,
+    /// The part of its content that a check may need.
+    pub content: Observed<Value>,
+    /// For an admission plugin's file: the plugin.
+    pub plugin: Option<String>,
+}
+
+/// Mode, owner and kind of a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileFacts {
+    /// Permission bits with setuid, setgid and sticky (octal 07777).
+    pub mode: u32,
+    /// Numeric owner.
+    pub uid: u32,
+    /// Numeric group.
+    pub gid: u32,
+    /// `file`, `directory` or another kind.
+    pub kind: FileKind,
+    /// Where a link at this path leads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
+    /// Last change of the content, seconds since the epoch.
+    pub modified: i64,
+}
+
+/// What kind of file it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FileKind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link that was not followed.
+    Link,
+    /// A FIFO, a socket or a device.
+    Special,
+}
+
+/// A named set of files that a check judges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "each is what its name says")]
+pub enum FileSetName {
+    KubeApiserverManifest,
+    KubeControllerManagerManifest,
+    KubeSchedulerManifest,
+    EtcdManifest,
+    CniConfiguration,
+    EtcdDataDirectory,
+    AdminKubeconfigs,
+    SchedulerKubeconfig,
+    ControllerManagerKubeconfig,
+    PkiTree,
+    KubeletService,
+    KubeProxyKubeconfig,
+    KubeletKubeconfig,
+    KubeletClientCa,
+    KubeletConfigurationFile,
+    KubeletDropIns,
+}
+
+/// Files of one kind: those that exist, and where was looked.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileSet {
+    /// Paths and directories that were looked at.
+    pub looked_at: Vec<String>,
+    /// The files, by path.
+    pub files: Vec<FileEntry>,
+    /// A part that could not be listed.
+    pub gap: Option<Gap>,
+    /// Why the set does not apply although the component is here (no kubeconfig in use, inline configuration).
+    pub not_used: Option<String>,
+}
+
+/// One file of a set.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileEntry {
+    /// Its path on the host, or as its reader names it.
+    pub path: String,
+    /// What names it, such as `--config of pid 171`.
+    pub named_by: Option<String>,
+    /// Its facts.
+    pub facts: Observed<FileFacts>,
+}
+
+/// Ids by name, for the names that a check asks for and the ids that were seen.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Accounts {
+    /// User ids by name.
+    pub users: BTreeMap<String, u32>,
+    /// Group ids by name.
+    pub groups: BTreeMap<String, u32>,
+}
+
+/// A certificate's facts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Certificate {
+    /// Distinguished name of its subject.
+    pub subject: String,
+    /// Distinguished name of its issuer.
+    pub issuer: String,
+    /// SHA-256 of the subject public key info, hexadecimal.
+    pub key_sha256: String,
+    /// Key type and size, such as `RSA 2048`.
+    pub key: String,
+    /// RFC 3339, UTC.
+    pub not_before: String,
+    /// RFC 3339, UTC.
+    pub not_after: String,
+    /// It may sign others.
+    pub authority: bool,
+}
+
+/// What the kubelet's systemd unit says, drop-ins merged.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unit {
+    /// Unit file and drop-ins, in the order in which systemd reads them.
+    pub files: Vec<String>,
+    /// `IPAddressDeny=` entries in force.
+    pub ip_address_deny: Vec<String>,
+    /// A file that could not be read.
+    pub gap: Option<Gap>,
+}

@@ -1,0 +1,250 @@
+//! `audit`, `collect`, `evaluate` and `render`.
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::output::{Plan, plan, write_file};
+use super::subject::{self, Subjects};
+use super::{FINDINGS, FINISHED, Failure, INCOMPLETE, say};
+use crate::audit::report::{Report, SCHEMA};
+use crate::audit::verdict::Verdict;
+use crate::audit::{self, Input};
+use crate::benchmark::{self, Index, Library, Severity};
+use crate::cli::{AuditArgs, CollectArgs, EvaluateArgs, JudgeArgs, RenderArgs};
+use crate::evidence::{Evidence, Tables, file};
+
+/// The version of this program.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Now, RFC 3339, UTC, whole seconds; `SOURCE_DATE_EPOCH` takes its place where it is set.
+pub(crate) fn now() -> String {
+    let fixed = std::env::var("SOURCE_DATE_EPOCH")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .and_then(|seconds| chrono::DateTime::from_timestamp(seconds, 0));
+    fixed.unwrap_or_else(chrono::Utc::now).to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+}
+
+/// The library, with the user's own checks.
+pub(crate) fn library(tables: &Tables, own: &[PathBuf]) -> Result<Library, Failure> {
+    let mut library = benchmark::library(tables)?;
+    for path in own {
+        for file in yaml_files(path)? {
+            let text = read_text(&file)?;
+            benchmark::add_own(&mut library, &file.display().to_string(), &text, tables)?;
+        }
+    }
+    Ok(library)
+}
+
+/// The YAML files at a path, which is one or holds some.
+pub(crate) fn yaml_files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let failed = |error: &io::Error| Failure::usage(format!("cannot read {}: {error}", path.display()));
+    if !fs::metadata(path).map_err(|error| failed(&error))?.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut files = Vec::new();
+    for entry in fs::read_dir(path).map_err(|error| failed(&error))? {
+        let file = entry.map_err(|error| failed(&error))?.path();
+        if file.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") {
+            files.push(file);
+        }
+    }
+    files.sort();
+    if files.is_empty() { Err(Failure::usage(format!("{} holds no .yaml file", path.display()))) } else { Ok(files) }
+}
+
+/// A user's text file.
+pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
+    fs::read_to_string(path).map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))
+}
+
+pub(crate) fn audit(args: &AuditArgs) -> Result<u8, Failure> {
+    let plan = plan(&args.output, args.judge.benchmark.len().max(1))?;
+    let tables = benchmark::tables()?;
+    let library = library(&tables, &args.judge.checks)?;
+    let subjects = subject::collect(&args.host, &tables, args.output.quiet)?;
+    let nothing = subject::nothing_found(&subjects.evidence);
+    if nothing && plan.shows_text() && args.host.host_root.is_none() {
+        return Err(Failure::incomplete(
+            "found nothing of Kubernetes on this host: run it on a node as root, or with --host-root DIR in a container that has the host mounted; `kube-assay audit --example` shows a report of a recorded cluster",
+        ));
+    }
+    let code = judge(&args.judge, subjects, &plan, &tables, &library)?;
+    if nothing {
+        return Err(Failure::incomplete(
+            "found nothing of Kubernetes there: is it a host's tree, with its /proc? `kube-assay audit --example` shows a report of a recorded cluster",
+        ));
+    }
+    Ok(code)
+}
+
+pub(crate) fn collect(args: &CollectArgs) -> Result<u8, Failure> {
+    let tables = benchmark::tables()?;
+    let subjects = subject::collect(&args.host, &tables, args.quiet)?;
+    if args.output == Path::new("-") {
+        let mut bytes = Vec::new();
+        file::write(&subjects.evidence, VERSION, &mut bytes)?;
+        io::stdout().write_all(&bytes)?;
+    } else {
+        let size = write_file(&args.output, |out| Ok(file::write(&subjects.evidence, VERSION, out)?))?;
+        if !args.quiet {
+            say(&format!(
+                "wrote {} ({} KiB): {}",
+                args.output.display(),
+                size.div_ceil(1024),
+                subjects.lines.join(", ")
+            ));
+        }
+    }
+    if subject::nothing_found(&subjects.evidence) {
+        return Err(Failure::incomplete("found nothing of Kubernetes there; the evidence says so"));
+    }
+    Ok(FINISHED)
+}
+
+pub(crate) fn evaluate(args: &EvaluateArgs) -> Result<u8, Failure> {
+    let plan = plan(&args.output, args.judge.benchmark.len().max(1))?;
+    let tables = benchmark::tables()?;
+    let library = library(&tables, &args.judge.checks)?;
+    let mut evidence = Evidence::default();
+    let mut lines = Vec::new();
+    for path in &args.evidence {
+        let before = evidence.nodes.len();
+        read_evidence(path, &mut evidence)?;
+        lines.extend(
+            evidence.nodes[before..]
+                .iter()
+                .map(|node| format!("evidence of host {}, collected {}", node.name, node.collected_at)),
+        );
+    }
+    judge(&args.judge, Subjects { evidence, lines }, &plan, &tables, &library)
+}
+
+/// Reads an evidence file, or standard input, and its digest.
+pub(crate) fn read_evidence(path: &Path, evidence: &mut Evidence) -> Result<(), Failure> {
+    let mut bytes = Vec::new();
+    let read = if path == Path::new("-") {
+        io::stdin().read_to_end(&mut bytes)
+    } else {
+        fs::File::open(path).and_then(|mut file| file.read_to_end(&mut bytes))
+    };
+    read.map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
+    file::read(bytes.as_slice(), evidence).map_err(|error| Failure::usage(format!("{} {error}", path.display())))?;
+    let digest = Sha256::digest(&bytes).iter().fold(String::new(), |mut text, byte| {
+        use std::fmt::Write as _;
+        let _ = write!(text, "{byte:02x}");
+        text
+    });
+    evidence.sha256.push(digest);
+    Ok(())
+}
+
+pub(crate) fn render(args: &RenderArgs) -> Result<u8, Failure> {
+    let plan = plan(&args.output, 1)?;
+    let mut text = String::new();
+    let read = if args.report == Path::new("-") {
+        io::stdin().read_to_string(&mut text)
+    } else {
+        fs::File::open(&args.report).and_then(|mut file| file.read_to_string(&mut text))
+    };
+    read.map_err(|error| Failure::usage(format!("cannot read {}: {error}", args.report.display())))?;
+    let report: Report = serde_json::from_str(&text).map_err(|error| {
+        Failure::usage(format!("{} is no report of the form {SCHEMA}: {error}", args.report.display()))
+    })?;
+    if report.schema != SCHEMA {
+        return Err(Failure::usage(format!(
+            "{} has the form {:?}, this version reads {SCHEMA}",
+            args.report.display(),
+            report.schema
+        )));
+    }
+    plan.write(&report, false)?;
+    Ok(FINISHED)
+}
+
+/// The benchmarks to hold the evidence against, each with why it was chosen.
+fn choose(args: &JudgeArgs, evidence: &Evidence, library: &Library) -> Result<Vec<(Index, String)>, Failure> {
+    if args.benchmark.is_empty() {
+        let version = subject::cluster_version(evidence, &args.kubernetes_version);
+        let why = match version {
+            Some(version) => format!("by Kubernetes {version}"),
+            None => "the newest, because the version is not known".to_owned(),
+        };
+        let index = benchmark::choose(
+            version.unwrap_or(crate::evidence::Version::kubernetes(*crate::evidence::KNOWN.end())),
+            library,
+        )?;
+        return Ok(vec![(index, why)]);
+    }
+    args.benchmark.iter().map(|id| Ok((benchmark::benchmark(id, library)?, "by --benchmark".to_owned()))).collect()
+}
+
+fn judge(
+    args: &JudgeArgs,
+    mut subjects: Subjects,
+    plan: &Plan,
+    tables: &Tables,
+    library: &Library,
+) -> Result<u8, Failure> {
+    let chosen = choose(args, &subjects.evidence, library)?;
+    subject::given_versions(&mut subjects.evidence, &args.kubernetes_version);
+    let mut code = FINISHED;
+    let mut complaints = Vec::new();
+    for (index, why) in &chosen {
+        let input = Input {
+            evidence: &subjects.evidence,
+            library,
+            index,
+            tables,
+            subjects: &subjects.lines,
+            chosen: why,
+            level: args.level,
+            version: VERSION,
+        };
+        let report = audit::evaluate(&input);
+        plan.write(&report, chosen.len() > 1)?;
+        if !plan.shows_text() && !plan.quiet {
+            say(&crate::render::sentence(&report));
+        }
+        let (one, complaint) = exit_code(args, &report);
+        complaints.extend(complaint);
+        code = match (code, one) {
+            (INCOMPLETE, _) | (_, INCOMPLETE) => INCOMPLETE,
+            (old, new) => old.max(new),
+        };
+    }
+    for complaint in complaints {
+        say(&format!("kube-assay: {complaint}"));
+    }
+    Ok(code)
+}
+
+fn exit_code(args: &JudgeArgs, report: &Report) -> (u8, Option<String>) {
+    let coverage = &report.coverage;
+    if coverage.covered == 0 && coverage.applicable > 0 {
+        return (INCOMPLETE, Some("nothing could be assessed".to_owned()));
+    }
+    if let (Some(least), Some(percent)) = (args.min_coverage, coverage.percent)
+        && percent < least
+    {
+        return (
+            INCOMPLETE,
+            Some(format!("coverage is {percent:.1} %, below the {least} % that --min-coverage asks for")),
+        );
+    }
+    let Some(threshold) = args.fail_on.map(Severity::from) else { return (FINISHED, None) };
+    let counted = report.controls.iter().filter(|control| control.level <= args.level).chain(&report.own_checks);
+    let failing: Vec<&str> = counted
+        .filter(|control| control.verdict == Verdict::Fail && control.severity >= threshold)
+        .map(|control| control.id.as_str())
+        .collect();
+    if failing.is_empty() {
+        (FINISHED, None)
+    } else {
+        (FINDINGS, Some(format!("{} failing of severity {threshold} or higher: {}", failing.len(), failing.join(", "))))
+    }
+}

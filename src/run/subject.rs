@@ -1,0 +1,98 @@
+//! What is audited: the subjects that the arguments name, and the evidence of them.
+
+use std::path::Path;
+
+use super::example::{self, Example};
+use super::progress::Progress;
+use super::{Failure, audit};
+use crate::cli::{HostArgs, VersionOf};
+use crate::collect;
+use crate::evidence::{Component, Evidence, NodeEvidence, Ownership, Tables, Version};
+
+/// Evidence with a line on each of its subjects.
+pub(crate) struct Subjects {
+    pub(crate) evidence: Evidence,
+    pub(crate) lines: Vec<String>,
+}
+
+/// Collects what the arguments name.
+pub(crate) fn collect(args: &HostArgs, tables: &Tables, quiet: bool) -> Result<Subjects, Failure> {
+    let now = audit::now();
+    let _progress = Progress::new("reading the host", quiet);
+    if args.example {
+        let Example { roots, .. } = &example::unpack()?;
+        let mut evidence = Evidence::default();
+        for root in roots {
+            evidence.nodes.push(node(root, tables, &now)?);
+        }
+        let lines = evidence.nodes.iter().map(|node| format!("example: recorded node {}", node.name)).collect();
+        return Ok(Subjects { evidence, lines });
+    }
+    let root = args.host_root.as_deref().unwrap_or(Path::new("/"));
+    let node = node(root, tables, &now)?;
+    let line = match &args.host_root {
+        Some(root) => format!("host {} below {}", node.name, root.display()),
+        None => format!("this host, {}", node.name),
+    };
+    Ok(Subjects { evidence: Evidence { nodes: vec![node], ..Evidence::default() }, lines: vec![line] })
+}
+
+fn node(root: &Path, tables: &Tables, now: &str) -> Result<NodeEvidence, Failure> {
+    collect::collect_node(root, tables, now).map_err(|error| Failure::usage(error.to_string()))
+}
+
+/// True when nothing of Kubernetes was found on any of the hosts.
+pub(crate) fn nothing_found(evidence: &Evidence) -> bool {
+    evidence.nodes.iter().all(|node| {
+        let own = node.instances.iter().any(|instance| instance.ownership != Ownership::Tenant);
+        !own && node.distributions.is_empty()
+            && node.traces.is_empty()
+            && node.files.values().all(|set| set.files.is_empty())
+    })
+}
+
+/// Puts the versions that the user gives in place of what was found.
+pub(crate) fn given_versions(evidence: &mut Evidence, given: &[VersionOf]) {
+    for instance in evidence.nodes.iter_mut().flat_map(|node| &mut node.instances) {
+        let own = given.iter().rev().find(|version| version.component == Some(instance.component));
+        let general =
+            given.iter().rev().find(|version| version.component.is_none() && instance.component != Component::Etcd);
+        if let Some(version) = own.or(general) {
+            instance.versions = vec![version.version];
+            instance.version_from = "given by the user".to_owned();
+        }
+    }
+    // a version newer than the tables know: every known one is tried, and only what all agree on is decided
+    for instance in evidence.nodes.iter_mut().flat_map(|node| &mut node.instances) {
+        let unknown =
+            instance.component != Component::Etcd && instance.versions.iter().any(|version| !version.is_known());
+        if unknown {
+            instance.version_from = format!("{}, which is newer than the tables know", instance.version_from);
+            instance.versions = Version::known();
+        }
+    }
+}
+
+/// The version by which the benchmark is chosen: the API server's, else the kubelet's, else any component's.
+pub(crate) fn cluster_version(evidence: &Evidence, given: &[VersionOf]) -> Option<Version> {
+    if let Some(version) = given.iter().rev().find(|version| version.component.is_none()) {
+        return Some(version.version);
+    }
+    let mut of = [
+        Component::KubeApiserver,
+        Component::KubeControllerManager,
+        Component::KubeScheduler,
+        Component::Kubelet,
+        Component::KubeProxy,
+    ]
+    .into_iter();
+    of.find_map(|component| {
+        let instances = evidence
+            .nodes
+            .iter()
+            .flat_map(|node| &node.instances)
+            .filter(|instance| instance.component == component && instance.ownership != Ownership::Tenant);
+        let decided = instances.filter(|instance| instance.versions.len() < Version::known().len());
+        decided.filter_map(|instance| instance.versions.last().copied()).max()
+    })
+}
