@@ -285,10 +285,9 @@ impl Loader<'_> {
         if raw.pass.is_empty() == raw.needs.is_none() {
             return Err(self.wrong(at, "a check has either `pass` or `needs`"));
         }
-        for platform in raw.remediation.value.keys().filter(|platform| !PLATFORMS.contains(&platform.as_str())) {
-            return Err(self
-                .wrong(place(&raw.remediation), format!("unknown platform `{platform}`"))
-                .did_you_mean(platform, PLATFORMS));
+        if let Some(platform) = raw.remediation.value.keys().find(|platform| !PLATFORMS.contains(&platform.as_str())) {
+            let wrong = self.wrong(place(&raw.remediation), format!("unknown platform `{platform}`"));
+            return Err(wrong.did_you_mean(platform, PLATFORMS));
         }
         if let Some(missing) = PLATFORMS.iter().find(|platform| !raw.remediation.value.contains_key(**platform)) {
             return Err(self.wrong(place(&raw.remediation), format!("no remediation for `{missing}`")));

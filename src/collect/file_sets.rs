@@ -20,10 +20,10 @@ const MOST_FILES: usize = 4096;
 pub struct Sources<'a> {
     /// The host.
     pub host: &'a Root,
-    /// Tables of the components.
-    pub tables: &'a Tables,
     /// The instances that were collected.
     pub instances: &'a [Instance],
+    /// Their effective values; only paths are asked for, which do not depend on the version.
+    pub merged: Vec<Effective>,
     /// Readers of the own instances, by pid.
     pub readers: &'a BTreeMap<u32, Reader<'a>>,
     /// Static pod manifests.
@@ -101,13 +101,9 @@ pub fn collect(sources: Sources<'_>) -> BTreeMap<FileSetName, FileSet> {
 
 impl Sources<'_> {
     /// Instances whose words may name files of the host.
-    fn own(&self, component: Component) -> impl Iterator<Item = (&Instance, Effective)> {
-        let version = Version::kubernetes(*crate::evidence::KNOWN.end());
-        let judged = self
-            .instances
-            .iter()
-            .filter(move |instance| instance.component == component && instance.ownership != Ownership::Tenant);
-        judged.map(move |instance| (instance, effective(self.tables, instance, version)))
+    fn own(&self, component: Component) -> impl Iterator<Item = (&Instance, &Effective)> {
+        let all = self.instances.iter().zip(&self.merged);
+        all.filter(move |(instance, _)| instance.component == component && instance.ownership != Ownership::Tenant)
     }
 
     fn place(&self, instance: &Instance, path: &str) -> Place<FileFacts> {

@@ -8,7 +8,7 @@ use super::manifests::Manifest;
 use super::processes::Process;
 use super::reader::Reader;
 use super::root::{Root, Trouble};
-use crate::evidence::effective::{Effective, effective};
+use crate::evidence::effective::{Effective, effective, named_path};
 use crate::evidence::flags::{self, without_userinfo};
 use crate::evidence::{
     Component, Document, DocumentRole, FileKind, Gap, Instance, Observed, Origin, Ownership, Reason, Tables, Value,
@@ -137,12 +137,10 @@ fn differs(
 fn attach(instance: &mut Instance, tables: &Tables, reader: &Reader<'_>) {
     let version = Version::kubernetes(*crate::evidence::KNOWN.end());
     match instance.component {
-        Component::Kubelet => kubelet_documents(instance, tables, reader, version),
-        Component::KubeScheduler => {
-            configuration(instance, tables, reader, "config", "KubeSchedulerConfiguration", version)
-        }
-        Component::KubeProxy => configuration(instance, tables, reader, "config", "KubeProxyConfiguration", version),
-        Component::Etcd => etcd_documents(instance, tables, reader, version),
+        Component::Kubelet => kubelet_documents(instance, tables, reader),
+        Component::KubeScheduler => configuration(instance, tables, reader, "config", "KubeSchedulerConfiguration"),
+        Component::KubeProxy => configuration(instance, tables, reader, "config", "KubeProxyConfiguration"),
+        Component::Etcd => etcd_documents(instance, tables, reader),
         Component::KubeApiserver => apiserver_documents(instance, tables, reader, version),
         Component::KubeControllerManager => {}
     }
@@ -181,33 +179,22 @@ fn attach_certificates(instance: &mut Instance, merged: &Effective, reader: &Rea
     }
 }
 
-fn path_of(instance: &Instance, tables: &Tables, flag: &str, version: Version) -> Option<String> {
-    effective(tables, instance, version).text(flag).map(str::to_owned)
-}
-
-fn configuration(
-    instance: &mut Instance,
-    tables: &Tables,
-    reader: &Reader<'_>,
-    flag: &str,
-    kind: &str,
-    version: Version,
-) {
-    let Some(path) = path_of(instance, tables, flag, version) else { return };
+fn configuration(instance: &mut Instance, tables: &Tables, reader: &Reader<'_>, flag: &str, kind: &str) {
+    let Some(path) = named_path(tables, instance, flag) else { return };
     let shape = Shape::Fields(kind, &tables.of(instance.component).fields);
     let document = documents::read(reader, DocumentRole::Configuration, &path, &shape, instance.started_at, false);
     instance.documents.push(document);
 }
 
-fn etcd_documents(instance: &mut Instance, tables: &Tables, reader: &Reader<'_>, version: Version) {
-    let Some(path) = path_of(instance, tables, "config-file", version) else { return };
+fn etcd_documents(instance: &mut Instance, tables: &Tables, reader: &Reader<'_>) {
+    let Some(path) = named_path(tables, instance, "config-file") else { return };
     let shape = Shape::Etcd(&tables.of(Component::Etcd).fields);
     let document = documents::read(reader, DocumentRole::Configuration, &path, &shape, instance.started_at, false);
     instance.documents.push(document);
 }
 
-fn kubelet_documents(instance: &mut Instance, tables: &Tables, reader: &Reader<'_>, version: Version) {
-    configuration(instance, tables, reader, "config", "KubeletConfiguration", version);
+fn kubelet_documents(instance: &mut Instance, tables: &Tables, reader: &Reader<'_>) {
+    configuration(instance, tables, reader, "config", "KubeletConfiguration");
     // paths in the main file are relative to its directory (pkg/kubelet/kubeletconfig/configfiles)
     for document in &mut instance.documents {
         let directory = document.path.rsplit_once('/').map_or("", |(directory, _)| directory).to_owned();
@@ -215,7 +202,7 @@ fn kubelet_documents(instance: &mut Instance, tables: &Tables, reader: &Reader<'
             absolute(value, &directory);
         }
     }
-    let Some(directory) = path_of(instance, tables, "config-dir", version) else { return };
+    let Some(directory) = named_path(tables, instance, "config-dir") else { return };
     let shape = Shape::Fields("KubeletConfiguration", &tables.of(Component::Kubelet).fields);
     let mut found = Vec::new();
     match drop_ins(reader, &directory) {

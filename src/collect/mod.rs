@@ -20,7 +20,8 @@ pub mod yaml;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::evidence::{Component, Gap, Instance, NodeEvidence, Ownership, Tables, Trace};
+use crate::evidence::effective::effective;
+use crate::evidence::{Component, Gap, Instance, NodeEvidence, Ownership, Tables, Trace, Version};
 use manifests::Manifest;
 use reader::Reader;
 use root::Root;
@@ -74,10 +75,11 @@ pub fn collect_node(path: &Path, tables: &Tables, now: &str) -> Result<NodeEvide
     let unit = systemd::find(&root, "kubelet.service");
     let kubelet_unit = systemd::read(&root, &unit);
     let manifest_gap: Option<Gap> = directory_gap.or(listing_gap);
+    let newest = Version::kubernetes(*crate::evidence::KNOWN.end());
     let files = file_sets::collect(file_sets::Sources {
         host: &root,
-        tables,
         instances: &instances,
+        merged: instances.iter().map(|instance| effective(tables, instance, newest)).collect(),
         readers: &readers,
         manifests: &manifests,
         manifest_directory: &manifest_directory,

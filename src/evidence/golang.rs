@@ -144,8 +144,8 @@ pub fn format_duration(nanoseconds: i64) -> String {
     }
     if magnitude < 1_000_000_000 {
         let (unit, scale) = match magnitude {
-            ..1_000 => ("ns", 1),
-            ..1_000_000 => ("µs", 1_000),
+            0..1_000 => ("ns", 1),
+            1_000..1_000_000 => ("µs", 1_000),
             _ => ("ms", 1_000_000),
         };
         return format!("{sign}{}{unit}", with_fraction(magnitude, scale));

@@ -63,6 +63,17 @@ pub fn effective(tables: &Tables, instance: &Instance, version: Version) -> Effe
     }
 }
 
+/// The path that a flag, or etcd's variable in its place, names: what tells where configuration is, before it is read.
+pub fn named_path(tables: &Tables, instance: &Instance, flag: &str) -> Option<String> {
+    let words = instance.arguments.value()?;
+    let line = flags::parse(tables.of(instance.component), words);
+    let by_flag = line.values.get(flag).and_then(Value::as_text);
+    let variable = format!("ETCD_{}", flag.to_ascii_uppercase().replace('-', "_"));
+    let by_variable = || instance.environment.value()?.get(&variable).map(String::as_str);
+    let path = by_flag.or_else(|| by_variable().filter(|_| instance.component == Component::Etcd))?;
+    (!path.is_empty()).then(|| path.to_owned())
+}
+
 /// What the merging rooms look at.
 struct View<'a> {
     table: &'a ComponentTable,
