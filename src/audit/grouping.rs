@@ -2,6 +2,7 @@
 
 use super::judge::{Judgement, Node};
 use super::report::{Group, Offender, Subjects};
+use crate::evidence::NodeEvidence;
 
 /// Groups judgements, worst verdict first, then the largest group first.
 pub fn group(judged: Vec<(usize, Judgement)>, nodes: &[Node<'_>]) -> Vec<Group> {
@@ -9,7 +10,7 @@ pub fn group(judged: Vec<(usize, Judgement)>, nodes: &[Node<'_>]) -> Vec<Group> 
     for (index, judgement) in judged {
         let node = nodes.get(index);
         let pid = judgement.instance.and_then(|at| node.and_then(|node| node.evidence.instances[at].pid));
-        let neutral = |text: &str| neutral(text, node.map(|node| node.evidence.name.as_str()), pid, nodes.len() > 1);
+        let neutral = |text: &str| neutral(text, node.map(|node| node.evidence), pid, nodes.len() > 1);
         let offenders: Vec<Offender> = judgement
             .offenders
             .iter()
@@ -69,16 +70,17 @@ fn instance_name(instance: &crate::evidence::Instance, node: &str, several: bool
     if several { format!("{node}: {process}") } else { process }
 }
 
-/// The node's own name and the process id replaced, so that equal findings are equal.
-fn neutral(text: &str, name: Option<&str>, pid: Option<u32>, several: bool) -> String {
+/// The node's own name, the ids of its pods and the process id replaced, so that equal findings are equal.
+fn neutral(text: &str, node: Option<&NodeEvidence>, pid: Option<u32>, several: bool) -> String {
     let mut text = text.to_owned();
     if let Some(pid) = pid {
         text = replace_word(&text, &format!("pid {pid}"), "pid {pid}");
     }
-    match name.filter(|name| several && name.len() > 1) {
-        Some(name) => replace_word(&text, name, "{node}"),
-        None => text,
+    let Some(node) = node.filter(|_| several) else { return text };
+    for pod in node.instances.iter().filter_map(|instance| instance.pod.as_deref()) {
+        text = replace_word(&text, pod, "{pod}");
     }
+    if node.name.len() > 1 { replace_word(&text, &node.name, "{node}") } else { text }
 }
 
 /// Replaces whole words only: a node called `a1` is not in `data1`.

@@ -350,12 +350,6 @@ fn of_files(test: &Test, found: FilesFound, required: String, context: &Context<
             _ => format!("all {total} files"),
         });
     }
-    if outcome.origins.is_empty() {
-        outcome.origins.push(match files.first() {
-            Some(file) if total == 1 => file.path.clone(),
-            _ => "the files themselves".to_owned(),
-        });
-    }
     outcome
 }
 

@@ -182,3 +182,18 @@ pub fn choose(version: Version, library: &Library) -> Result<Index, LoadError> {
     let newest = newest.or_else(|| all.iter().rposition(|index| index.kubernetes.iter().max() < Some(&version)));
     Ok(all.swap_remove(newest.unwrap_or(0)))
 }
+
+/// The newest benchmark that is not provisional.
+///
+/// # Errors
+/// The first thing that is wrong with an index.
+pub fn newest(library: &Library) -> Result<Index, LoadError> {
+    let mut found = None;
+    for id in benchmarks() {
+        let index = benchmark(&id, library)?;
+        if index.provisional.is_none() {
+            found = Some(index);
+        }
+    }
+    found.ok_or_else(|| LoadError::at("benchmarks", At::default(), "all of them are provisional"))
+}

@@ -87,7 +87,9 @@ pub fn scan(root: &Root) -> ProcessTable {
         }
     }
     table.processes.sort_by_key(|process| process.pid);
-    table.gap = completeness(root, &proc, unreadable);
+    let kubelet = |process: &Process| process.component == Component::Kubelet && process.ownership == Ownership::Own;
+    let node = table.processes.iter().any(kubelet);
+    table.gap = completeness(root, &proc, unreadable, node);
     table
 }
 
@@ -116,7 +118,6 @@ fn look(proc: &Root, pid: u32, booted: Option<i64>, table: &mut ProcessTable) ->
         table.distributions.push((name.to_owned(), pid, second.unwrap_or_default()));
     }
     let component = match name {
-        Some("hyperkube") => by_name(&called),
         Some(name) => match (by_name(name), by_name(&called)) {
             (Some(component), _) => Some(component),
             (None, Some(component)) => {
@@ -242,7 +243,10 @@ fn started(proc: &Root, pid: u32) -> Option<i64> {
 }
 
 /// A table is complete when it is the host's own, nothing hides entries, and every entry was readable.
-fn completeness(root: &Root, proc: &Root, unreadable: usize) -> Option<Gap> {
+///
+/// It is the host's when a kernel thread or systemd is in it, or the node's own kubelet (`node`): whatever a node runs as a
+/// machine (a container of kind, too), the containers of its pods are below it.
+fn completeness(root: &Root, proc: &Root, unreadable: usize, node: bool) -> Option<Gap> {
     let incomplete = |why: String| Some(Gap::new(Reason::ViewIncomplete, why));
     if unreadable > 0 {
         return incomplete(format!("{unreadable} processes could not be read"));
@@ -252,9 +256,9 @@ fn completeness(root: &Root, proc: &Root, unreadable: usize) -> Option<Gap> {
     if proc.facts(OsStr::new("1")).is_err() {
         return incomplete("PID 1 is not in it: /proc is not the host's, or hides processes".to_owned());
     }
-    if !thread && !init {
+    if !thread && !init && !node {
         return incomplete(
-            "it is a container's, not the host's (neither systemd nor a kernel thread in it)".to_owned(),
+            "it may be a container's, not the host's (no systemd, kernel thread or kubelet in it)".to_owned(),
         );
     }
     hides_processes(root).then(|| Gap::new(Reason::ViewIncomplete, "/proc is mounted with hidepid"))

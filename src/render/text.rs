@@ -173,7 +173,9 @@ impl Page<'_> {
         if quiet {
             return Ok(());
         }
-        for group in &control.groups {
+        let told =
+            |group: &&Group| self.layout.verbose || !matches!(group.verdict, Verdict::Pass | Verdict::NotApplicable);
+        for group in control.groups.iter().filter(told) {
             self.group(group, nodes, control.groups.len() > 1)?;
         }
         if control.verdict == Verdict::Fail

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use sha2::{Digest, Sha256};
 
@@ -63,6 +64,7 @@ pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
 }
 
 pub(crate) fn audit(args: &AuditArgs) -> Result<u8, Failure> {
+    let started = Instant::now();
     let plan = plan(&args.output, args.judge.benchmark.len().max(1))?;
     let tables = benchmark::tables()?;
     let library = library(&tables, &args.judge.checks)?;
@@ -74,12 +76,26 @@ pub(crate) fn audit(args: &AuditArgs) -> Result<u8, Failure> {
         ));
     }
     let code = judge(&args.judge, subjects, &plan, &tables, &library)?;
+    if args.output.verbose {
+        say(&footprint(started));
+    }
     if nothing {
         return Err(Failure::incomplete(
             "found nothing of Kubernetes there: is it a host's tree, with its /proc? `kube-assay audit --example` shows a report of a recorded cluster",
         ));
     }
     Ok(code)
+}
+
+/// What the run took of this machine.
+fn footprint(started: Instant) -> String {
+    let own = sysinfo::get_current_pid().ok();
+    let memory = own.zip(sysinfo::System::new().ok()).and_then(|(pid, mut system)| {
+        system.refresh_processes(sysinfo::ProcessesToUpdate::Some(&[pid]), false);
+        system.process(pid).map(sysinfo::Process::memory)
+    });
+    let memory = memory.map_or(String::new(), |bytes| format!(", {} MiB in memory", bytes >> 20));
+    format!("took {:.1} ms{memory}", started.elapsed().as_secs_f64() * 1000.0)
 }
 
 pub(crate) fn collect(args: &CollectArgs) -> Result<u8, Failure> {
@@ -169,15 +185,13 @@ pub(crate) fn render(args: &RenderArgs) -> Result<u8, Failure> {
 /// The benchmarks to hold the evidence against, each with why it was chosen.
 fn choose(args: &JudgeArgs, evidence: &Evidence, library: &Library) -> Result<Vec<(Index, String)>, Failure> {
     if args.benchmark.is_empty() {
-        let version = subject::cluster_version(evidence, &args.kubernetes_version);
-        let why = match version {
-            Some(version) => format!("by Kubernetes {version}"),
-            None => "the newest, because the version is not known".to_owned(),
+        let (index, why) = match subject::cluster_version(evidence, &args.kubernetes_version) {
+            Some(version) => (benchmark::choose(version, library)?, format!("by Kubernetes {version}")),
+            None => (
+                benchmark::newest(library)?,
+                "the newest that is not provisional, because the version is not known".to_owned(),
+            ),
         };
-        let index = benchmark::choose(
-            version.unwrap_or(crate::evidence::Version::kubernetes(*crate::evidence::KNOWN.end())),
-            library,
-        )?;
         return Ok(vec![(index, why)]);
     }
     args.benchmark.iter().map(|id| Ok((benchmark::benchmark(id, library)?, "by --benchmark".to_owned()))).collect()
@@ -191,6 +205,7 @@ fn judge(
     library: &Library,
 ) -> Result<u8, Failure> {
     let chosen = choose(args, &subjects.evidence, library)?;
+    subject::narrow_by_skew(&mut subjects.evidence);
     subject::given_versions(&mut subjects.evidence, &args.kubernetes_version);
     let mut code = FINISHED;
     let mut complaints = Vec::new();

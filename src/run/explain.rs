@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::audit::{library, read_text, yaml_files};
 use super::{FINISHED, Failure};
 use crate::audit::predicate::describe;
-use crate::benchmark::{self, Check, Index, Library, Predicate};
+use crate::benchmark::{self, Check, Predicate};
 use crate::cli::{BenchmarksArgs, ExplainArgs, LintArgs};
 use crate::evidence::facts::{FACTS, FactRef};
 use crate::evidence::{Tables, Version};
@@ -57,7 +57,7 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<u8, Failure> {
     let library = library(&tables, &args.checks)?;
     let index = match &args.benchmark {
         Some(id) => benchmark::benchmark(id, &library)?,
-        None => newest(&library)?,
+        None => benchmark::newest(&library)?,
     };
     let line = index.controls.iter().find(|line| line.id == args.control);
     let check = line.map(|line| &library.checks[&line.check]).or_else(|| library.checks.get(&args.control));
@@ -80,17 +80,6 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<u8, Failure> {
     };
     io::stdout().write_all(text(check, &head, &tables).as_bytes())?;
     Ok(FINISHED)
-}
-
-fn newest(library: &Library) -> Result<Index, Failure> {
-    let mut chosen = None;
-    for id in benchmark::benchmarks() {
-        let index = benchmark::benchmark(&id, library)?;
-        if index.provisional.is_none() {
-            chosen = Some(index);
-        }
-    }
-    chosen.ok_or_else(|| Failure::internal("no benchmark ships with this program"))
 }
 
 fn text(check: &Check, head: &str, tables: &Tables) -> String {

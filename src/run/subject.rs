@@ -51,6 +51,24 @@ pub(crate) fn nothing_found(evidence: &Evidence) -> bool {
     })
 }
 
+/// Narrows versions that are not known by what the cluster's API server allows: kubelet and kube-proxy are at most three
+/// minors older (Kubernetes' version skew policy), the other components at most one.
+pub(crate) fn narrow_by_skew(evidence: &mut Evidence) {
+    let servers = evidence.nodes.iter().flat_map(|node| &node.instances);
+    let known =
+        servers.filter(|instance| instance.component == Component::KubeApiserver && instance.versions.len() == 1);
+    let Some(newest) = known.filter_map(|instance| instance.versions.first().copied()).max() else { return };
+    for instance in evidence.nodes.iter_mut().flat_map(|node| &mut node.instances) {
+        if instance.component == Component::Etcd || instance.versions.len() < Version::known().len() {
+            continue;
+        }
+        let skew = if matches!(instance.component, Component::Kubelet | Component::KubeProxy) { 3 } else { 1 };
+        let oldest = Version::kubernetes(newest.minor.saturating_sub(skew));
+        instance.versions.retain(|version| (oldest..=newest).contains(version));
+        instance.version_from = format!("skew that the API server's {newest} allows");
+    }
+}
+
 /// Puts the versions that the user gives in place of what was found.
 pub(crate) fn given_versions(evidence: &mut Evidence, given: &[VersionOf]) {
     for instance in evidence.nodes.iter_mut().flat_map(|node| &mut node.instances) {

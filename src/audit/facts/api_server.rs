@@ -38,7 +38,11 @@ fn from(document: &Document) -> Origin {
 /// Source: pkg/kubeapiserver/options/authentication.go (ToAuthenticationConfig, ApplyAuthorization): the file's anonymous
 /// stanza replaces the flag; with AlwaysAllow among the flag's modes the flag is reset to false.
 pub(super) fn anonymous_access(context: &Context<'_>) -> Observed<Value> {
+    let flag = context.setting("anonymous-auth");
+    let given = matches!(&flag, Observed::Seen { origin, .. } if !origin.is_default());
     match document(context, "authentication-config", DocumentRole::Authentication) {
+        // the API server does not start with both the flag and a stanza in the file: with the flag given, there is none
+        Err(_) if given => {}
         Err(gap) => return Observed::Unknown(gap),
         Ok(Some((file, content))) => {
             if let Some(stanza @ Value::Map(_)) = content.at("anonymous") {
@@ -56,7 +60,6 @@ pub(super) fn anonymous_access(context: &Context<'_>) -> Observed<Value> {
         }
         Ok(None) => {}
     }
-    let flag = context.setting("anonymous-auth");
     if flag.value() == Some(&Value::Bool(true)) {
         // a chain in a file does not reset the flag
         let by_flag = match document(context, "authorization-config", DocumentRole::Authorization) {
