@@ -1,0 +1,31 @@
+//! What the suites share: cases as data, host trees made from them, and the auditor called in-process.
+
+#![allow(dead_code, reason = "every suite uses a part of it")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test that cannot set up its world ends, with the place"
+)]
+
+pub mod auditor;
+pub mod binary;
+pub mod case;
+pub mod host;
+
+use std::fmt::Display;
+use std::io::Write;
+
+/// The boot time of every host that is made here, seconds since the epoch.
+pub const BOOT_TIME: i64 = 1_760_000_000;
+
+/// A closing line; it shows although the runner captures what passing tests print.
+pub fn say(line: impl Display) {
+    writeln!(std::io::stderr(), "{line}").unwrap();
+}
+
+/// True when this process may set owners.
+pub fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}
