@@ -1,0 +1,463 @@
+//! Documents for the YAML suite: well-formed ones in every style, scalars on the edge between types, real configurations with something
+//! broken in them, and mere runs of tokens.
+//!
+//! Not made: what the product bounds on its own account (nesting beyond 200, alias bombs), and keys of one map that differ in type and not as
+//! text (`1` beside `"1"`), of which sigs.k8s.io/yaml keeps either, by chance.
+
+use crate::random::Random;
+
+#[rustfmt::skip]
+const TEXT_KEYS: [&str; 14] = [
+    "kind", "apiVersion", "authentication", "a", "b", "c d", "x-y", "featureGates", "name", "é", "port", "'q r'",
+    "\"t\\tu\"", "k.l",
+];
+#[rustfmt::skip]
+const OTHER_KEYS: [&str; 16] = [
+    "7", "0x1F", "1_2", "-3", "yes", "off", "TRUE", "2.5", "-0.125", "1.5e3", "017", "0b11", "2001-01-01", "4e-7",
+    "n", ".5",
+];
+#[rustfmt::skip]
+const WORDS: [&str; 58] = [
+    "yes", "Yes", "YES", "yEs", "no", "NO", "n", "N", "y", "Y", "on", "On", "oN", "off", "OFF", "true", "True",
+    "TRUE", "tRUE", "false", "False", "~", "null", "Null", "NULL", "nUll", "", "<<", "=", "-", "?", ".inf", "-.Inf",
+    "+.INF", ".iNf", ".nan", ".NaN", ".NAN", "nan", "inf", "Infinity", "0", "-0", "+0", "00", "08", "09", "0o7",
+    "0o8", "1e", "1e3", "0x", "0xG", "0b2", "1_", "_1", "1__0", "190:20:30",
+];
+#[rustfmt::skip]
+const DATES: [&str; 18] = [
+    "2001-12-14", "2001-1-2", "2001-13-01", "2001-02-30", "2001-12-14t21:59:43.10-05:00", "2001-12-14 21:59:43.10 -5",
+    "2001-12-14 21:59:43", "2001-12-14T21:59:43Z", "2001-12-14T21:59:43", "2001-12-14T1:2:3Z", "2001-12-14T24:00:00Z",
+    "0000-01-01", "9999-12-31", "20011-12-14", "2001-12-14 1:2:3.", "2001-12-14-1", "1234-",
+    "2004-02-29T00:00:00.000000001+23:59",
+];
+#[rustfmt::skip]
+const NUMBERS: [&str; 22] = [
+    "9223372036854775807", "9223372036854775808", "-9223372036854775808", "-9223372036854775809",
+    "18446744073709551615", "18446744073709551616", "0xFFFFFFFFFFFFFFFF", "0x10000000000000000",
+    "-0x8000000000000000", "01777777777777777777777", "0b1111", "-0b101", "+0b101", "1e308", "1e309", "-1e400",
+    "5e-324", "1e-400", "123456789012345678901234567890", "1.7976931348623157e308", "0.1e-6",
+    "100000000000000000000.5",
+];
+#[rustfmt::skip]
+const STRANGE: [&str; 30] = [
+    "a: b", "a:b", "a #b", "a#b", "#b", "'it''s'", "\"\\x41\\u00e9\\U0001F600\"", "\"\\/\\e\\0\\N\\_\\L\\P\"",
+    "\"a\\\n  b\"", "\"a\n\n  b\"", "'a\n\n b'", "\"\\q\"", "\"\\ud83d\"", "'", "\"", "a\tb", "\ta", "a\t", "@a",
+    "`a", "%a", "!a", "&a", "*a", "|a", ">a", "{a", "[a", "a]", "a, b",
+];
+#[rustfmt::skip]
+const UNICODE: [&str; 14] = [
+    "é", "\u{85}", "\u{a0}", "\u{2028}", "\u{2029}", "\u{feff}", "😀", "\u{fffe}", "\u{7f}", "\u{80}", "\u{1}",
+    "\u{0}", "\u{d7ff}", "ab\u{301}",
+];
+#[rustfmt::skip]
+const TAGS: [&str; 20] = [
+    "!!str", "!!int", "!!float", "!!bool", "!!null", "!!binary", "!!timestamp", "!!map", "!!seq", "!!set", "!!omap",
+    "!!merge", "!", "!local", "!<tag:yaml.org,2002:str>", "!<tag:yaml.org,2002:int>", "!e!x", "!!unknown", "!<!foo>",
+    "!!value",
+];
+#[rustfmt::skip]
+const TOKENS: [&str; 60] = [
+    "a", "b", "1", "yes", "-", "- ", "-\t", ":", ": ", ":\t", "?", "? ", ",", ", ", "[", "]", "{", "}", "|", ">",
+    "|-", ">+", "|2", "|0", ">1-", "#", " #c", "&a ", "&b ", "*a", "*b", "!", "!!str ", "!!int ", "'", "''", "\"",
+    "\"x\"", "'y'", "\\", "%", "@", "`", "~", "<<", "<<: ", "---", "--- ", "...", "%YAML 1.1", "%YAML 1.2",
+    "%TAG !e! tag:e.org,2000:", "\t", " ", "  ", "\u{feff}", "\u{85}", "\r", "k: ", "a: b",
+];
+
+/// One document.
+pub fn document(random: &mut Random, real: &[String]) -> Vec<u8> {
+    let mut text = match random.below(100) {
+        0..35 => Writer::document(random),
+        35..52 => scalars(random),
+        52..76 if !real.is_empty() => broken(random, real),
+        76..90 => tokens(random),
+        _ => {
+            let whole = Writer::document(random);
+            break_text(random, &whole)
+        }
+    };
+    if random.percent(4) {
+        text = text.replace('\n', if random.percent(80) { "\r\n" } else { "\r" });
+    }
+    if random.percent(3) {
+        text.insert(0, '\u{feff}');
+    }
+    let mut bytes = text.into_bytes();
+    match random.below(100) {
+        0 => {
+            let at = random.below(bytes.len() + 1);
+            bytes.insert(at, *random.pick(&[0x00, 0x07, 0x80, 0xc0, 0xff, 0xed, 0x1b]));
+        }
+        1 => bytes = wide(&bytes, random.percent(50)),
+        _ => {}
+    }
+    bytes
+}
+
+/// UTF-16 with its mark.
+fn wide(bytes: &[u8], big: bool) -> Vec<u8> {
+    let text = String::from_utf8_lossy(bytes);
+    let units = std::iter::once(0xfeff).chain(text.encode_utf16());
+    units.flat_map(|unit| if big { unit.to_be_bytes() } else { unit.to_le_bytes() }).collect()
+}
+
+/// A map or a list of plain scalars on the edge between types.
+fn scalars(random: &mut Random) -> String {
+    let mut text = String::new();
+    let as_list = random.percent(30);
+    for index in 0..random.between(1, 6) {
+        let scalar = edge(random);
+        let tag = if random.percent(15) { format!("{} ", random.word(&TAGS)) } else { String::new() };
+        if as_list {
+            text.push_str(&format!("- {tag}{scalar}\n"));
+        } else {
+            text.push_str(&format!("k{index}: {tag}{scalar}\n"));
+        }
+    }
+    if random.percent(10) { edge(random) } else { text }
+}
+
+fn edge(random: &mut Random) -> String {
+    match random.below(8) {
+        0 => random.word(&WORDS).to_owned(),
+        1 => random.word(&DATES).to_owned(),
+        2 => random.word(&NUMBERS).to_owned(),
+        3 => random.word(&STRANGE).to_owned(),
+        4 => {
+            let unicode = random.word(&UNICODE);
+            let word = random.word(&WORDS);
+            format!("{word}{unicode}x")
+        }
+        5 => from_letters(random, "0123456789", 20),
+        _ => from_letters(random, "0123456789_.eE+-xob:aF", 9),
+    }
+}
+
+fn from_letters(random: &mut Random, letters: &str, longest: usize) -> String {
+    let letters: Vec<char> = letters.chars().collect();
+    (0..random.between(1, longest)).map(|_| *random.pick(&letters)).collect()
+}
+
+fn tokens(random: &mut Random) -> String {
+    let mut text = String::new();
+    for _ in 0..random.between(1, 14) {
+        text.push_str(random.word(&TOKENS));
+        match random.below(10) {
+            0..3 => text.push('\n'),
+            3 => text.push_str("\n  "),
+            4 => text.push(' '),
+            _ => {}
+        }
+    }
+    text
+}
+
+/// Part of a real configuration with something broken in it.
+fn broken(random: &mut Random, real: &[String]) -> String {
+    let text = random.pick(real);
+    let lines: Vec<&str> = text.lines().collect();
+    let start = if random.percent(60) { 0 } else { random.below(lines.len()) };
+    let end = (start + random.between(3, 40)).min(lines.len());
+    let part = lines[start..end].join("\n") + "\n";
+    break_text(random, &part)
+}
+
+fn break_text(random: &mut Random, text: &str) -> String {
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    for _ in 0..random.between(1, 3) {
+        if lines.is_empty() {
+            break;
+        }
+        let at = random.below(lines.len());
+        match random.below(12) {
+            0 => drop(lines.remove(at)),
+            1 => lines.insert(at, lines[at].clone()),
+            2 => lines[at].insert_str(0, random.word(&[" ", "  ", "\t", "   "])),
+            3 => lines[at] = lines[at].trim_start().to_owned(),
+            4 => {
+                let other = random.below(lines.len());
+                lines.swap(at, other);
+            }
+            5 => lines[at].push_str(random.word(&TOKENS)),
+            6 => lines.insert(
+                at,
+                random.word(&["", "---", "...", "# c", "\t", "- x", "<<: *a", "%YAML 1.1", "a: &a {b: 1}"]).to_string(),
+            ),
+            7 => {
+                let cut = random.below(lines[at].chars().count() + 1);
+                lines[at] = lines[at].chars().take(cut).collect();
+            }
+            8 => {
+                let value = edge(random);
+                let key = lines[at].split_once(':').map_or("", |(key, _)| key).to_owned();
+                lines[at] = format!("{key}: {value}");
+            }
+            _ => {
+                let place = random.below(lines[at].chars().count() + 1);
+                let (before, after): (String, String) =
+                    (lines[at].chars().take(place).collect(), lines[at].chars().skip(place).collect());
+                let after: String = if random.percent(30) { after.chars().skip(1).collect() } else { after };
+                lines[at] = format!("{before}{}{after}", random.word(&TOKENS));
+            }
+        }
+    }
+    let mut text = lines.join("\n");
+    if random.percent(90) {
+        text.push('\n');
+    }
+    text
+}
+
+/// Writes a well-formed document, save for what it does wrong on purpose now and then.
+struct Writer<'a> {
+    random: &'a mut Random,
+    out: String,
+    anchors: Vec<String>,
+    maps: Vec<String>,
+}
+
+impl<'a> Writer<'a> {
+    fn document(random: &'a mut Random) -> String {
+        let mut writer = Self { random, out: String::new(), anchors: Vec::new(), maps: Vec::new() };
+        if writer.random.percent(8) {
+            let directive = writer.random.word(&[
+                "%YAML 1.1",
+                "%YAML 1.2",
+                "%TAG !e! tag:e.org,2000:",
+                "%FOO bar",
+                "%YAML 2.0",
+                "%YAML 1",
+            ]);
+            writer.line(directive);
+        }
+        if writer.random.percent(25) || writer.out.starts_with('%') {
+            writer.out.push_str("---");
+            if writer.random.percent(10) {
+                writer.out.push_str(" # c");
+            }
+            writer.out.push('\n');
+        }
+        match writer.random.below(10) {
+            0 => {
+                let flow = writer.flow(0);
+                writer.line(&flow);
+            }
+            1 => writer.list(0, 0),
+            _ => writer.map(0, 0),
+        }
+        if writer.random.percent(12) {
+            let end = writer.random.word(&["...", "---", "---\n---", "--- x", "...\n%YAML 1.1", "---\na: ["]);
+            writer.line(end);
+            if writer.random.percent(50) {
+                writer.map(0, 2);
+            }
+        }
+        writer.out
+    }
+
+    fn line(&mut self, text: &str) {
+        self.out.push_str(text);
+        self.end_line();
+    }
+
+    fn end_line(&mut self) {
+        match self.random.below(30) {
+            0 => self.out.push_str(" # a comment: with {things}\n"),
+            1 => self.out.push_str("  \n"),
+            2 => self.out.push_str("\n\n"),
+            3 => self.out.push_str("\n# c\n"),
+            4 if self.random.percent(20) => self.out.push_str("\t\n"),
+            _ => self.out.push('\n'),
+        }
+    }
+
+    fn indent(&mut self, by: usize) {
+        let by = if self.random.percent(1) { by + 1 } else { by };
+        self.out.push_str(&" ".repeat(by));
+    }
+
+    fn key(&mut self) -> String {
+        match self.random.below(100) {
+            0..82 => self.random.word(&TEXT_KEYS).to_owned(),
+            82..95 => self.random.word(&OTHER_KEYS).to_owned(),
+            95 => (self.random.word(&["~", "null", "[a]", "{a: b}", ".inf", "-.inf", ".nan", ""])).to_owned(),
+            96 => format!("!!str {}", self.random.word(&TEXT_KEYS)),
+            97 => format!("&k{} {}", self.random.below(3), self.random.word(&TEXT_KEYS)),
+            _ => "? k".to_owned(),
+        }
+    }
+
+    fn map(&mut self, indent: usize, depth: usize) {
+        let first = self.random.percent(70) || self.out.ends_with('\n');
+        for index in 0..self.random.between(1, 4) {
+            if index > 0 || first {
+                self.indent(indent);
+            }
+            if self.random.percent(5) {
+                self.merge();
+                continue;
+            }
+            let key = self.key();
+            self.out.push_str(&key);
+            if key.starts_with("? ") {
+                self.out.push('\n');
+                self.indent(indent);
+            }
+            self.out.push(':');
+            self.value(indent, depth, true);
+        }
+    }
+
+    fn merge(&mut self) {
+        let known = if self.maps.is_empty() { "a".to_owned() } else { self.random.pick(&self.maps).clone() };
+        let merged = match self.random.below(6) {
+            0..3 => format!("<<: *{known}"),
+            3 => format!("<<: [*{known}, {{a: 5, merged: 1}}]"),
+            4 => "<<: {a: 1, z: 2}".to_owned(),
+            _ => format!("<<: {}", self.random.word(&["x", "[1]", "~", "[]", "{}", "*a", "\"*a\""])),
+        };
+        let merged =
+            if self.random.percent(8) { merged.replacen("<<", random_merge_key(self.random), 1) } else { merged };
+        self.line(&merged);
+    }
+
+    fn list(&mut self, indent: usize, depth: usize) {
+        for _ in 0..self.random.between(1, 4) {
+            self.indent(indent);
+            self.out.push('-');
+            self.value(indent, depth, false);
+        }
+    }
+
+    /// What stands after `key:` or `-`, with the end of its line.
+    fn value(&mut self, indent: usize, depth: usize, in_map: bool) {
+        if self.random.percent(8) {
+            let tag = self.random.word(&TAGS);
+            self.out.push_str(&format!(" {tag}"));
+        }
+        let mut named = None;
+        if self.random.percent(12) {
+            let name = format!("{}{}", self.random.word(&["a", "b", "x-1"]), self.random.below(3));
+            self.out.push_str(&format!(" &{name}"));
+            named = Some(name);
+        }
+        match if depth > 4 { 50 } else { self.random.below(100) } {
+            0..22 => {
+                let step = self.random.between(1, 4);
+                self.out.push('\n');
+                self.map(indent + step, depth + 1);
+                self.maps.extend(named.clone());
+            }
+            22..34 => {
+                self.out.push('\n');
+                let step = if in_map { self.random.below(3) } else { self.random.between(1, 3) };
+                self.list(indent + step, depth + 1);
+            }
+            34..38 if !in_map => {
+                // a map that begins on the line of its dash
+                let spaces = self.random.between(1, 3);
+                self.out.push_str(&" ".repeat(spaces));
+                let key = self.key();
+                self.out.push_str(&format!("{key}: 1\n"));
+                if self.random.percent(60) {
+                    self.map(indent + 1 + spaces, depth + 1);
+                }
+            }
+            38..44 => self.block_scalar(indent),
+            44..48 if !self.anchors.is_empty() => {
+                let name = self.random.pick(&self.anchors).clone();
+                self.line(&format!(" *{name}"));
+            }
+            48 => self.line(" *undefined"),
+            0..60 => {
+                let flow = self.flow(depth + 1);
+                let gap = self.random.word(&[" ", "  ", "\n      ", "\t"]);
+                self.line(&format!("{gap}{flow}"));
+            }
+            60..64 => self.end_line(),
+            _ => {
+                let scalar = self.scalar();
+                let scalar = scalar.replace('\n', &format!("\n{}", " ".repeat(indent + 1)));
+                self.line(&format!(" {scalar}"));
+            }
+        }
+        self.anchors.extend(named);
+    }
+
+    fn block_scalar(&mut self, indent: usize) {
+        let style = self
+            .random
+            .word(&["|", ">", "|-", ">-", "|+", ">+", "|2", ">1", "|-2", "|2-", "|9", "|0", "| # c", "|x", "|--"]);
+        self.out.push_str(&format!(" {style}\n"));
+        let step = self.random.between(1, 4);
+        for _ in 0..self.random.below(5) {
+            let deeper = if self.random.percent(20) { 2 } else { 0 };
+            let text = self.random.word(&[
+                "text",
+                "more: text",
+                "# no comment",
+                "",
+                "  ",
+                "\ttab",
+                "- item",
+                "---",
+                "é",
+                "last",
+            ]);
+            self.out.push_str(&format!("{}{text}\n", " ".repeat(indent + step + deeper)));
+        }
+    }
+
+    fn flow(&mut self, depth: usize) -> String {
+        let gap = self.random.word(&["", " ", "\n  "]);
+        let count = self.random.below(4);
+        let mut items = Vec::new();
+        for _ in 0..count {
+            let inner = if depth < 5 && self.random.percent(25) {
+                self.flow(depth + 1)
+            } else {
+                let scalar = self.scalar();
+                if scalar.contains('\n') { "x".to_owned() } else { scalar }
+            };
+            let anchor = if self.random.percent(5) { format!("&f{} ", self.random.below(2)) } else { String::new() };
+            items.push(format!("{anchor}{inner}"));
+        }
+        if self.random.percent(50) {
+            let trailing = self.random.word(&["", "", ","]);
+            let pair = if self.random.percent(8) { ", p: 1" } else { "" };
+            format!("[{gap}{}{pair}{trailing}{gap}]", items.join(&format!(",{gap}")))
+        } else {
+            let separator = self.random.word(&[": ", ": ", ":", " : ", ":\t"]);
+            let entries: Vec<String> = items.iter().map(|item| format!("{}{separator}{item}", self.key())).collect();
+            format!("{{{gap}{}{gap}}}", entries.join(", "))
+        }
+    }
+
+    fn scalar(&mut self) -> String {
+        match self.random.below(100) {
+            0..30 => edge(self.random),
+            30..50 => (self.random.word(&[
+                "RBAC",
+                "/etc/kubernetes/pki/ca.crt",
+                "10.96.0.10",
+                "0s",
+                "4h0m0s",
+                "a b c",
+                "Webhook",
+                "x:y",
+            ]))
+            .to_owned(),
+            50..60 => self.random.below(20_000).to_string(),
+            60..70 => format!("'{}'", self.random.word(&["", "a", "it''s", "yes", "0x1", "a\n b", "é"])),
+            70..80 => format!(
+                "\"{}\"",
+                self.random.word(&["", "a", "\\n", "yes", "\\x41", "a\\\n  b", "\\u2028", "é", "\\t\\\\", "a\n\n b"])
+            ),
+            80..85 => "plain over\n lines".to_owned(),
+            _ => self.random.word(&WORDS).to_owned(),
+        }
+    }
+}
+
+fn random_merge_key(random: &mut Random) -> &'static str {
+    random.word(&["\"<<\"", "'<<'", "!!merge <<", "!!str <<", "!!merge x", "&m <<", "? <<\n"])
+}
