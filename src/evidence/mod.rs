@@ -7,6 +7,7 @@ pub mod file;
 pub mod flags;
 pub mod golang;
 mod node;
+pub mod objects;
 mod observed;
 mod value;
 mod version;
@@ -25,6 +26,8 @@ pub use version::{KNOWN, NotAVersion, Version};
 pub struct Evidence {
     /// The hosts.
     pub nodes: Vec<NodeEvidence>,
+    /// The cluster, through its API or from manifests.
+    pub cluster: Option<objects::ClusterEvidence>,
     /// Records of a kind that this version does not know, as named gaps.
     pub skipped: Vec<String>,
     /// SHA-256 of each evidence file that was read, hexadecimal.

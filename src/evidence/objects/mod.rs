@@ -1,0 +1,258 @@
+//! Kubernetes objects, cut down to the fields that a fact reads. Decoded straight into these types: whole objects never exist.
+//!
+//! Field names and meanings are those of the Kubernetes API (k8s.io/api 0.37); unknown fields are skipped while decoding.
+
+mod pod;
+mod rbac;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+pub use pod::{
+    AppArmorProfile, Capabilities, Container, ContainerPort, ContainerSecurityContext, EnvSource, Handler, HostField,
+    Lifecycle, Os, Pod, PodSecurityContext, PodSpec, PodStatus, PodTemplate, Probe, SeLinuxOptions, SeccompProfile,
+    Sysctl, Volume, VolumeKind, WindowsOptions, Workload, WorkloadSpec,
+};
+pub use rbac::{AggregationRule, Binding, LabelSelector, PolicyRule, Role, RoleRef, Subject};
+
+use super::{Gap, Version};
+
+/// The part of an object's metadata that facts read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Meta {
+    /// Name.
+    #[serde(deserialize_with = "null_is_default")]
+    pub name: String,
+    /// Namespace; empty for cluster-scoped objects.
+    #[serde(deserialize_with = "null_is_default")]
+    pub namespace: String,
+    /// Labels.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "null_is_default")]
+    pub labels: BTreeMap<String, String>,
+    /// The annotations that a fact reads; all others are dropped while decoding.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "kept_annotations")]
+    pub annotations: BTreeMap<String, String>,
+    /// Owners.
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "null_is_default")]
+    pub owner_references: Vec<OwnerReference>,
+    /// Unique id.
+    #[serde(deserialize_with = "null_is_default")]
+    pub uid: String,
+}
+
+/// Who owns an object.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct OwnerReference {
+    /// Kind of the owner.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// It is the managing controller.
+    #[serde(deserialize_with = "null_is_default")]
+    pub controller: bool,
+}
+
+/// Prefixes of the annotations that facts read.
+const ANNOTATIONS: [&str; 6] = [
+    "container.apparmor.security.beta.kubernetes.io/",
+    "seccomp.security.alpha.kubernetes.io/",
+    "container.seccomp.security.alpha.kubernetes.io/",
+    "rbac.authorization.kubernetes.io/autoupdate",
+    "kubernetes.io/config.",
+    "kubernetes.io/service-account.name",
+];
+
+fn kept_annotations<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
+    let all: Option<BTreeMap<String, String>> = Deserialize::deserialize(deserializer)?;
+    let kept = all
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|(name, _)| ANNOTATIONS.iter().any(|prefix| name.starts_with(prefix)));
+    Ok(kept.collect())
+}
+
+/// JSON null where Go writes an empty value.
+pub(crate) fn null_is_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Deserialize<'de> + Default,
+{
+    Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// A list of objects with whether it is complete: an empty list proves something only then.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listing<T> {
+    /// What was read.
+    pub items: Vec<T>,
+    /// Why more may exist.
+    pub gap: Option<Gap>,
+}
+
+impl<T> Listing<T> {
+    /// Nothing was read, for a reason.
+    pub fn unread(gap: Gap) -> Self {
+        Self { items: Vec::new(), gap: Some(gap) }
+    }
+}
+
+/// A namespace.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Namespace {
+    /// Name and labels.
+    pub metadata: Meta,
+}
+
+/// A service account.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ServiceAccount {
+    /// Name and namespace.
+    pub metadata: Meta,
+    /// Whether pods get its token mounted; unset means yes.
+    pub automount_service_account_token: Option<bool>,
+}
+
+/// A node, as the API describes it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ApiNode {
+    /// Name and labels.
+    pub metadata: Meta,
+    /// Status.
+    pub status: ApiNodeStatus,
+}
+
+/// Status of a node.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ApiNodeStatus {
+    /// What runs there.
+    #[serde(rename = "nodeInfo")]
+    pub info: NodeInfo,
+}
+
+/// What runs on a node.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[expect(missing_docs, reason = "each is what its name says")]
+pub struct NodeInfo {
+    #[serde(rename = "machineID")]
+    pub machine_id: String,
+    pub kubelet_version: String,
+    pub kube_proxy_version: String,
+    pub operating_system: String,
+    pub os_image: String,
+    pub kernel_version: String,
+}
+
+/// A network policy of the core API.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct NetworkPolicy {
+    /// Name and namespace.
+    pub metadata: Meta,
+    /// Which pods it selects, and what it allows.
+    pub spec: NetworkPolicySpec,
+}
+
+/// Which pods a policy selects, in which directions.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct NetworkPolicySpec {
+    /// Empty selects every pod of the namespace.
+    pub pod_selector: LabelSelector,
+    /// `Ingress`, `Egress`; empty means as the rules say.
+    #[serde(deserialize_with = "null_is_default")]
+    pub policy_types: Vec<String>,
+    /// Number of ingress rules; `None` without the field.
+    #[serde(deserialize_with = "length")]
+    pub ingress: Option<usize>,
+    /// Number of egress rules; `None` without the field.
+    #[serde(deserialize_with = "length")]
+    pub egress: Option<usize>,
+}
+
+/// The number of rules: the API sends the list, evidence files hold the number.
+fn length<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
+    struct Rules;
+    impl<'de> serde::de::Visitor<'de> for Rules {
+        type Value = Option<usize>;
+        fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            out.write_str("a list of rules")
+        }
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+        fn visit_u64<E>(self, count: u64) -> Result<Self::Value, E> {
+            Ok(usize::try_from(count).ok())
+        }
+        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
+            let mut count = 0;
+            while access.next_element::<serde::de::IgnoredAny>()?.is_some() {
+                count += 1;
+            }
+            Ok(Some(count))
+        }
+    }
+    deserializer.deserialize_any(Rules)
+}
+
+/// An object of which only the name and a few texts matter: webhooks, policies, CRDs, services.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Named {
+    /// API group of the kind.
+    pub group: String,
+    /// Kind.
+    pub kind: String,
+    /// Name, namespace, labels.
+    pub metadata: Meta,
+}
+
+/// What was read of a cluster through its API, or from manifests.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClusterEvidence {
+    /// Name of the cluster or of the source, for people.
+    pub name: String,
+    /// Where the objects come from.
+    pub source: Source,
+    /// When they were read, RFC 3339, UTC.
+    pub collected_at: String,
+    /// Version of the API server.
+    pub version: Option<Version>,
+    /// Namespaces.
+    pub namespaces: Listing<Namespace>,
+    /// Nodes.
+    pub nodes: Listing<ApiNode>,
+    /// Pods.
+    pub pods: Listing<Pod>,
+    /// Controllers with their pod templates.
+    pub workloads: Listing<Workload>,
+    /// Service accounts.
+    pub service_accounts: Listing<ServiceAccount>,
+    /// Roles and cluster roles (namespace empty).
+    pub roles: Listing<Role>,
+    /// Role bindings and cluster role bindings (namespace empty).
+    pub bindings: Listing<Binding>,
+    /// Network policies of the core API.
+    pub network_policies: Listing<NetworkPolicy>,
+    /// Objects of which only the name matters, by `kind.group`.
+    pub named: BTreeMap<String, Listing<Named>>,
+}
+
+/// Where a cluster's objects come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    /// The cluster's API.
+    Api,
+    /// Files of objects.
+    Manifests,
+}

@@ -1,0 +1,450 @@
+//! Pods, and the controllers that make them.
+
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::{Meta, null_is_default};
+
+/// A pod.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Pod {
+    /// Name, namespace, labels, owners.
+    pub metadata: Meta,
+    /// What it runs.
+    pub spec: PodSpec,
+    /// Status.
+    #[serde(deserialize_with = "null_is_default")]
+    pub status: PodStatus,
+}
+
+/// Status of a pod.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PodStatus {
+    /// `Pending`, `Running`, `Succeeded`, `Failed`.
+    #[serde(deserialize_with = "null_is_default")]
+    pub phase: String,
+}
+
+/// A controller with its pod template: Deployment, DaemonSet, StatefulSet, ReplicaSet, ReplicationController, Job, CronJob.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Workload {
+    /// Kind.
+    pub kind: String,
+    /// Name, namespace, owners.
+    pub metadata: Meta,
+    /// Its template.
+    pub spec: WorkloadSpec,
+}
+
+/// Where a controller keeps its template; a CronJob's is one level deeper.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct WorkloadSpec {
+    /// The template.
+    pub template: Option<PodTemplate>,
+    /// The Job of a CronJob.
+    pub job_template: Option<Box<JobTemplate>>,
+}
+
+/// The Job that a CronJob makes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct JobTemplate {
+    /// Its spec.
+    pub spec: WorkloadSpec,
+}
+
+impl Workload {
+    /// The pod template.
+    pub fn template(&self) -> Option<&PodTemplate> {
+        self.spec.template.as_ref().or_else(|| self.spec.job_template.as_ref()?.spec.template.as_ref())
+    }
+}
+
+/// A pod template.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PodTemplate {
+    /// Labels and annotations of the pods.
+    #[serde(deserialize_with = "null_is_default")]
+    pub metadata: Meta,
+    /// What they run.
+    pub spec: PodSpec,
+}
+
+/// What a pod runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[expect(missing_docs, reason = "the fields of the API")]
+pub struct PodSpec {
+    #[serde(deserialize_with = "null_is_default")]
+    pub containers: Vec<Container>,
+    #[serde(deserialize_with = "null_is_default")]
+    pub init_containers: Vec<Container>,
+    #[serde(deserialize_with = "null_is_default")]
+    pub ephemeral_containers: Vec<Container>,
+    #[serde(deserialize_with = "null_is_default")]
+    pub volumes: Vec<Volume>,
+    #[serde(deserialize_with = "null_is_default")]
+    pub service_account_name: String,
+    pub automount_service_account_token: Option<bool>,
+    #[serde(deserialize_with = "null_is_default")]
+    pub node_name: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub host_network: bool,
+    #[serde(rename = "hostPID", deserialize_with = "null_is_default")]
+    pub host_pid: bool,
+    #[serde(rename = "hostIPC", deserialize_with = "null_is_default")]
+    pub host_ipc: bool,
+    pub host_users: Option<bool>,
+    pub os: Option<Os>,
+    pub security_context: Option<PodSecurityContext>,
+    #[serde(deserialize_with = "null_is_default")]
+    pub runtime_class_name: String,
+}
+
+impl PodSpec {
+    /// Every container with the field that it stands in: init, regular, ephemeral.
+    pub fn all_containers(&self) -> impl Iterator<Item = (&'static str, &Container)> {
+        let init = self.init_containers.iter().map(|container| ("initContainers", container));
+        let regular = self.containers.iter().map(|container| ("containers", container));
+        let ephemeral = self.ephemeral_containers.iter().map(|container| ("ephemeralContainers", container));
+        init.chain(regular).chain(ephemeral)
+    }
+}
+
+/// The operating system that a pod names.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Os {
+    /// `linux` or `windows`.
+    pub name: String,
+}
+
+/// A container of any kind.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[expect(missing_docs, reason = "the fields of the API")]
+pub struct Container {
+    pub name: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub image: String,
+    /// Kept for control plane components in mirror pods only; the collector empties it everywhere else.
+    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
+    /// As `command`.
+    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "Vec::is_empty")]
+    pub args: Vec<String>,
+    pub security_context: Option<ContainerSecurityContext>,
+    #[serde(deserialize_with = "null_is_default")]
+    pub ports: Vec<ContainerPort>,
+    /// Variables that come from somewhere; literal values are never kept.
+    #[serde(deserialize_with = "env_sources")]
+    pub env: Vec<EnvSource>,
+    /// Secrets and config maps whose every key becomes a variable.
+    #[serde(deserialize_with = "env_from_sources")]
+    pub env_from: Vec<EnvSource>,
+    pub liveness_probe: Option<Probe>,
+    pub readiness_probe: Option<Probe>,
+    pub startup_probe: Option<Probe>,
+    pub lifecycle: Option<Lifecycle>,
+}
+
+/// A variable that comes from a secret (others are dropped).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EnvSource {
+    /// Name of the variable; empty for `envFrom`.
+    pub variable: String,
+    /// Name of the secret.
+    pub secret: String,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct RawEnv {
+    name: String,
+    value_from: Option<RawValueFrom>,
+    // the form of evidence files
+    variable: Option<String>,
+    secret: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct RawValueFrom {
+    secret_key_ref: Option<RawRef>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct RawRef {
+    #[serde(deserialize_with = "null_is_default")]
+    name: String,
+}
+
+fn env_sources<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<EnvSource>, D::Error> {
+    let all: Option<Vec<RawEnv>> = Deserialize::deserialize(deserializer)?;
+    let sources = all.unwrap_or_default().into_iter().filter_map(|raw| match (raw.secret, raw.value_from) {
+        (Some(secret), _) => Some(EnvSource { variable: raw.variable.unwrap_or_default(), secret }),
+        (None, Some(RawValueFrom { secret_key_ref: Some(reference) })) => {
+            Some(EnvSource { variable: raw.name, secret: reference.name })
+        }
+        (None, _) => None,
+    });
+    Ok(sources.collect())
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct RawEnvFrom {
+    secret_ref: Option<RawRef>,
+    secret: Option<String>,
+}
+
+fn env_from_sources<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<EnvSource>, D::Error> {
+    let all: Option<Vec<RawEnvFrom>> = Deserialize::deserialize(deserializer)?;
+    let named = |raw: RawEnvFrom| raw.secret.or(raw.secret_ref.map(|reference| reference.name));
+    Ok(all
+        .unwrap_or_default()
+        .into_iter()
+        .filter_map(named)
+        .map(|secret| EnvSource { variable: String::new(), secret })
+        .collect())
+}
+
+/// A port of a container.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[expect(missing_docs, reason = "the fields of the API")]
+pub struct ContainerPort {
+    #[serde(deserialize_with = "null_is_default")]
+    pub container_port: i32,
+    #[serde(deserialize_with = "null_is_default")]
+    pub host_port: i32,
+}
+
+/// Security settings of a pod.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[expect(missing_docs, reason = "the fields of the API")]
+pub struct PodSecurityContext {
+    pub run_as_non_root: Option<bool>,
+    pub run_as_user: Option<i64>,
+    pub seccomp_profile: Option<SeccompProfile>,
+    pub se_linux_options: Option<SeLinuxOptions>,
+    pub app_armor_profile: Option<AppArmorProfile>,
+    #[serde(deserialize_with = "null_is_default")]
+    pub sysctls: Vec<Sysctl>,
+    pub windows_options: Option<WindowsOptions>,
+}
+
+/// Security settings of a container.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[expect(missing_docs, reason = "the fields of the API")]
+pub struct ContainerSecurityContext {
+    pub privileged: Option<bool>,
+    pub allow_privilege_escalation: Option<bool>,
+    pub run_as_non_root: Option<bool>,
+    pub run_as_user: Option<i64>,
+    pub read_only_root_filesystem: Option<bool>,
+    pub capabilities: Option<Capabilities>,
+    pub proc_mount: Option<String>,
+    pub seccomp_profile: Option<SeccompProfile>,
+    pub se_linux_options: Option<SeLinuxOptions>,
+    pub app_armor_profile: Option<AppArmorProfile>,
+    pub windows_options: Option<WindowsOptions>,
+}
+
+/// Linux capabilities.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[expect(missing_docs, reason = "the fields of the API")]
+pub struct Capabilities {
+    #[serde(deserialize_with = "null_is_default")]
+    pub add: Vec<String>,
+    #[serde(deserialize_with = "null_is_default")]
+    pub drop: Vec<String>,
+}
+
+/// A seccomp profile.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SeccompProfile {
+    /// `Unconfined`, `RuntimeDefault`, `Localhost`.
+    #[serde(rename = "type")]
+    pub kind: String,
+}
+
+/// An AppArmor profile.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct AppArmorProfile {
+    /// `Unconfined`, `RuntimeDefault`, `Localhost`.
+    #[serde(rename = "type")]
+    pub kind: String,
+}
+
+/// SELinux options.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[expect(missing_docs, reason = "the fields of the API")]
+pub struct SeLinuxOptions {
+    #[serde(rename = "type", deserialize_with = "null_is_default")]
+    pub kind: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub user: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub role: String,
+}
+
+/// A sysctl.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Sysctl {
+    /// Its name.
+    pub name: String,
+}
+
+/// Windows options.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct WindowsOptions {
+    /// Runs as a host process.
+    pub host_process: Option<bool>,
+}
+
+/// A probe; only its handler matters.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[expect(missing_docs, reason = "the fields of the API")]
+pub struct Probe {
+    pub http_get: Option<HostField>,
+    pub tcp_socket: Option<HostField>,
+}
+
+/// What runs after the start and before the end of a container.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[expect(missing_docs, reason = "the fields of the API")]
+pub struct Lifecycle {
+    pub post_start: Option<Handler>,
+    pub pre_stop: Option<Handler>,
+}
+
+/// A handler of a lifecycle event.
+pub type Handler = Probe;
+
+/// The host that a handler calls; empty for the pod itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HostField {
+    /// The host.
+    #[serde(deserialize_with = "null_is_default")]
+    pub host: String,
+}
+
+/// A volume: its name and what kind it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Volume {
+    /// Its name.
+    pub name: String,
+    /// Field that names its source (`hostPath`, `configMap`, ...); empty when it has none.
+    pub source: VolumeKind,
+    /// Path of a hostPath volume.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub host_path: String,
+    /// Secrets that it shows, `projected` ones too.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<String>,
+    /// A projected service account token.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub token: bool,
+}
+
+/// Name of a volume source as the API spells it.
+pub type VolumeKind = String;
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct RawHostPath {
+    path: String,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct RawSecret {
+    #[serde(deserialize_with = "null_is_default")]
+    secret_name: String,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct RawProjected {
+    #[serde(deserialize_with = "null_is_default")]
+    sources: Vec<RawProjectedSource>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct RawProjectedSource {
+    secret: Option<RawRef>,
+    service_account_token: Option<IgnoredAny>,
+}
+
+impl<'de> Deserialize<'de> for Volume {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields;
+        impl<'de> Visitor<'de> for Fields {
+            type Value = Volume;
+            fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                out.write_str("a volume")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Volume, A::Error> {
+                let mut volume = Volume::default();
+                while let Some(key) = access.next_key::<String>()? {
+                    match key.as_str() {
+                        "name" => volume.name = access.next_value()?,
+                        // the form of evidence files
+                        "source" => volume.source = access.next_value()?,
+                        "host_path" => volume.host_path = access.next_value()?,
+                        "secrets" => volume.secrets = access.next_value()?,
+                        "token" => volume.token = access.next_value()?,
+                        "hostPath" => {
+                            if let Some(path) = access.next_value::<Option<RawHostPath>>()? {
+                                volume.source = key;
+                                volume.host_path = path.path;
+                            }
+                        }
+                        "secret" => {
+                            if let Some(secret) = access.next_value::<Option<RawSecret>>()? {
+                                volume.source = key;
+                                volume.secrets.push(secret.secret_name);
+                            }
+                        }
+                        "projected" => {
+                            if let Some(projected) = access.next_value::<Option<RawProjected>>()? {
+                                volume.source = key;
+                                volume.token =
+                                    projected.sources.iter().any(|source| source.service_account_token.is_some());
+                                let secrets = projected.sources.into_iter().filter_map(|source| source.secret);
+                                volume.secrets.extend(secrets.map(|secret| secret.name));
+                            }
+                        }
+                        _ => {
+                            if access.next_value::<Option<IgnoredAny>>()?.is_some() {
+                                volume.source = key;
+                            }
+                        }
+                    }
+                }
+                Ok(volume)
+            }
+        }
+        deserializer.deserialize_map(Fields)
+    }
+}
