@@ -60,8 +60,21 @@ pub fn read(bytes: &[u8]) -> Result<Value, YamlError> {
         return Ok(value);
     }
     let mut document = Document::default();
-    let Some(root) = document.parse(bytes)? else { return Ok(Value::Null) };
-    Decoder { document: &document, decoded: 0, open: Vec::new() }.value(root, 0)
+    // the scanner fails on a block scalar without a line break at the very end
+    let ended = [bytes, b"\n"].concat();
+    let Some(root) = document.parse(&ended)? else { return Ok(Value::Null) };
+    let value = Decoder { document: &document, decoded: 0, open: Vec::new() }.value(root, 0)?;
+    if finite(&value) { Ok(value) } else { Err(YamlError::NotFinite) }
+}
+
+/// JSON has no infinity: what is still there when the document has been read is refused.
+fn finite(value: &Value) -> bool {
+    match value {
+        Value::Float(number) => number.is_finite(),
+        Value::List(items) => items.iter().all(finite),
+        Value::Map(entries) => entries.values().all(finite),
+        _ => true,
+    }
 }
 
 #[derive(Debug)]
@@ -147,7 +160,7 @@ impl Decoder<'_> {
             return Err(YamlError::TooMuch);
         }
         match &self.document.nodes[id] {
-            Node::Scalar { value, tag, plain } => scalar(value, tag.as_deref(), *plain)?.into_value(),
+            Node::Scalar { value, tag, plain } => Ok(scalar(value, tag.as_deref(), *plain)?.into_value()),
             Node::Alias(target) => {
                 let target = target.ok_or(YamlError::Alias)?;
                 if self.open.contains(&target) {
@@ -255,9 +268,7 @@ fn float_key(number: f64) -> String {
     let scientific = format!("{single:e}");
     let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or_default();
-    let digits = mantissa.bytes().filter(u8::is_ascii_digit).count();
-    let threshold = if digits > 6 { i32::try_from(digits).unwrap_or(21) } else { 21 };
-    if exponent < -4 || exponent >= threshold.max(21) {
+    if !(-4..6).contains(&exponent) {
         let sign = if exponent < 0 { '-' } else { '+' };
         format!("{mantissa}e{sign}{:02}", exponent.abs())
     } else {
@@ -275,20 +286,20 @@ enum Scalar {
 }
 
 impl Scalar {
-    fn into_value(self) -> Result<Value, YamlError> {
-        Ok(match self {
+    fn into_value(self) -> Value {
+        match self {
             Self::Null => Value::Null,
             Self::Bool(truth) => Value::Bool(truth),
             Self::Int(number) => Value::Int(number),
             #[expect(clippy::cast_precision_loss, reason = "no known field holds numbers of this size")]
             Self::Unsigned(number) => Value::Float(number as f64),
-            Self::Float(number) if !number.is_finite() => return Err(YamlError::NotFinite),
-            // JSON has one kind of number: 1.0 is written as 1
-            #[expect(clippy::cast_possible_truncation, reason = "the range is checked")]
-            Self::Float(number) if number.fract() == 0.0 && number.abs() < 9.2e18 => Value::Int(number as i64),
+            // JSON has one kind of number: 1.0 is written as 1, by its shortest digits
+            Self::Float(number) if number.is_finite() && number.fract() == 0.0 && number.abs() < 9.2e18 => {
+                format!("{number}").parse().map_or(Value::Float(number), Value::Int)
+            }
             Self::Float(number) => Value::Float(number),
             Self::Text(text) => Value::Text(text),
-        })
+        }
     }
 }
 
