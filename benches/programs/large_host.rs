@@ -38,7 +38,7 @@ fn main() -> io::Result<()> {
     let proc = root.join("proc");
     let recorded = fs::read_dir(&proc)?.filter_map(Result::ok).filter(|entry| is_pid(&entry.file_name())).count();
     let workloads = processes.saturating_sub(recorded);
-    let per_pod = if pods == 0 { 0 } else { workloads / 2 / pods };
+    let per_pod = (workloads / 2).checked_div(pods).unwrap_or_default();
     let mut pid = 100_000;
     for pod in 0..pods {
         let id = format!("{pod:08x}-1f4a-4d7e-9b3c-{:012x}", pod * 7919);
