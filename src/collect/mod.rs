@@ -10,12 +10,15 @@ mod file_sets;
 mod host;
 mod instances;
 mod manifests;
+mod objects;
 mod processes;
 mod reader;
 mod root;
 mod systemd;
 mod versions;
 pub mod yaml;
+
+pub use objects::{ManifestError, collect_manifests};
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

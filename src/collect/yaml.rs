@@ -470,8 +470,8 @@ mod tests {
         assert_eq!(json("a: 1\na: 2\n---\nb: [\n").as_deref(), Some(r#"{"a":2}"#));
         assert_eq!(json("yes: 1\n2: x\n").as_deref(), Some(r#"{"2":"x","true":1}"#));
         assert_eq!(
-            json("base: &b {x: 1, y: 2}\nall:\n  <<: *b\n  y: 3\n").as_deref(),
-            Some(r#"{"all":{"x":1,"y":3},"base":{"x":1,"y":2}}"#)
+            json("base: &b {x: 1, z: 2}\nall:\n  <<: *b\n  z: 3\n").as_deref(),
+            Some(r#"{"all":{"x":1,"z":3},"base":{"x":1,"z":2}}"#)
         );
         assert_eq!(json("a: *missing\n"), None);
         assert_eq!(json("a: &a [*a]\n"), None);

@@ -243,8 +243,10 @@ pub struct ClusterEvidence {
     pub bindings: Listing<Binding>,
     /// Network policies of the core API.
     pub network_policies: Listing<NetworkPolicy>,
-    /// Objects of which only the name matters, by `kind.group`.
+    /// Objects of which only the name matters, by `Kind.group`.
     pub named: BTreeMap<String, Listing<Named>>,
+    /// A kind that does not stand in `named` was looked for and has no objects.
+    pub complete: bool,
 }
 
 /// Where a cluster's objects come from.

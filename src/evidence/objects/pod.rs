@@ -106,7 +106,37 @@ pub struct PodSpec {
     pub runtime_class_name: String,
 }
 
+impl Pod {
+    /// Forgets the words of every container that is no static pod's: arguments of ordinary pods are nobody's business here.
+    pub fn drop_words(&mut self) {
+        let mirror = self.metadata.annotations.contains_key("kubernetes.io/config.mirror");
+        if !(mirror && self.metadata.namespace == "kube-system") {
+            self.spec.drop_words();
+        }
+    }
+}
+
+impl Workload {
+    /// Forgets the words of every container.
+    pub fn drop_words(&mut self) {
+        if let Some(template) = &mut self.spec.template {
+            template.spec.drop_words();
+        }
+        if let Some(template) = self.spec.job_template.as_mut().and_then(|job| job.spec.template.as_mut()) {
+            template.spec.drop_words();
+        }
+    }
+}
+
 impl PodSpec {
+    fn drop_words(&mut self) {
+        let lists = [&mut self.containers, &mut self.init_containers, &mut self.ephemeral_containers];
+        for container in lists.into_iter().flatten() {
+            container.command = Vec::new();
+            container.args = Vec::new();
+        }
+    }
+
     /// Every container with the field that it stands in: init, regular, ephemeral.
     pub fn all_containers(&self) -> impl Iterator<Item = (&'static str, &Container)> {
         let init = self.init_containers.iter().map(|container| ("initContainers", container));

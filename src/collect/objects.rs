@@ -1,0 +1,261 @@
+//! Kubernetes objects from files: YAML or JSON streams and lists, as `kubectl get -o yaml`, `helm template` and
+//! `kustomize build` give them. A cluster's evidence without a cluster.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+
+use super::yaml;
+use crate::evidence::objects::{ClusterEvidence, Listing, Meta, Named, Source};
+use crate::evidence::{Gap, Reason, Value};
+
+/// Files larger than this are not read: 150,000 pods as JSON take about 1 GiB.
+const LIMIT: u64 = 4 << 30;
+
+/// Controllers whose pod template is looked at.
+const WORKLOADS: [&str; 7] =
+    ["Deployment", "DaemonSet", "StatefulSet", "ReplicaSet", "ReplicationController", "Job", "CronJob"];
+
+/// What keeps manifests from being read.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    /// A file or directory cannot be read.
+    #[error("cannot read {path}: {error}", path = path.display())]
+    Io {
+        /// The path.
+        path: PathBuf,
+        /// The operating system's reason.
+        error: std::io::Error,
+    },
+    /// A document is neither YAML nor JSON.
+    #[error("{path}, document {document}: {error}", path = path.display())]
+    Document {
+        /// The file.
+        path: PathBuf,
+        /// Number of the document, from 1.
+        document: usize,
+        /// What is wrong.
+        error: String,
+    },
+    /// Nothing in there is a Kubernetes object.
+    #[error("{path} holds no Kubernetes object (YAML or JSON with apiVersion and kind)", path = path.display())]
+    Nothing {
+        /// The path.
+        path: PathBuf,
+    },
+}
+
+/// Reads the objects of a file, of every `.yaml`, `.yml` and `.json` below a directory, or of standard input (`-`).
+///
+/// `complete` asserts that these are all objects of a cluster: only then does the absence of something mean anything.
+///
+/// # Errors
+/// A path or document that cannot be read. An object that its kind's decoder refuses makes that kind's list incomplete.
+pub fn collect_manifests(path: &Path, complete: bool, now: &str) -> Result<ClusterEvidence, ManifestError> {
+    let mut gathered = Gathered::default();
+    for file in files(path)? {
+        let bytes = read(&file)?;
+        for (number, value) in documents(&bytes).into_iter().enumerate() {
+            let wrong = |error: String| ManifestError::Document { path: file.clone(), document: number + 1, error };
+            gathered.add(value.map_err(wrong)?, &file);
+        }
+    }
+    if gathered.objects == 0 {
+        return Err(ManifestError::Nothing { path: path.to_owned() });
+    }
+    Ok(gathered.finish(path, complete, now))
+}
+
+fn files(path: &Path) -> Result<Vec<PathBuf>, ManifestError> {
+    let failed = |error| ManifestError::Io { path: path.to_owned(), error };
+    if path == Path::new("-") || !std::fs::metadata(path).map_err(failed)?.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut found = Vec::new();
+    let mut pending = vec![path.to_owned()];
+    while let Some(directory) = pending.pop() {
+        for entry in
+            std::fs::read_dir(&directory).map_err(|error| ManifestError::Io { path: directory.clone(), error })?
+        {
+            let entry = entry.map_err(|error| ManifestError::Io { path: directory.clone(), error })?;
+            let kind = entry.file_type().map_err(|error| ManifestError::Io { path: entry.path(), error })?;
+            let known =
+                |path: &Path| path.extension().is_some_and(|end| end == "yaml" || end == "yml" || end == "json");
+            if kind.is_dir() {
+                pending.push(entry.path());
+            } else if known(&entry.path()) {
+                found.push(entry.path());
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, ManifestError> {
+    let failed = |error| ManifestError::Io { path: path.to_owned(), error };
+    let mut bytes = Vec::new();
+    if path == Path::new("-") {
+        std::io::stdin().take(LIMIT).read_to_end(&mut bytes).map_err(failed)?;
+    } else {
+        std::fs::File::open(path).and_then(|file| file.take(LIMIT).read_to_end(&mut bytes)).map_err(failed)?;
+    }
+    Ok(bytes)
+}
+
+/// The documents of a stream: JSON values one after another, or YAML cut at its `---` lines as kubectl cuts it.
+fn documents(bytes: &[u8]) -> Vec<Result<Value, String>> {
+    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{') {
+        let values: Result<Vec<Value>, _> = serde_json::Deserializer::from_slice(bytes).into_iter::<Value>().collect();
+        if let Ok(values) = values {
+            return values.into_iter().map(Ok).collect();
+        }
+    }
+    let mut found = Vec::new();
+    let mut document = Vec::new();
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        let separates = line.starts_with(b"---") && line[3..].first().is_none_or(u8::is_ascii_whitespace);
+        if separates {
+            found.push(std::mem::take(&mut document));
+            continue;
+        }
+        document.extend_from_slice(line);
+    }
+    found.push(document);
+    let blank = |text: &[u8]| {
+        text.split(|byte| *byte == b'\n').all(|line| matches!(line.trim_ascii().first(), None | Some(b'#')))
+    };
+    found.iter().filter(|text| !blank(text)).map(|text| yaml::read(text).map_err(|error| error.to_string())).collect()
+}
+
+#[derive(Default)]
+struct Gathered {
+    objects: usize,
+    named: BTreeMap<String, Vec<Named>>,
+    refused: BTreeMap<&'static str, Gap>,
+    decoded: Decoded,
+}
+
+#[derive(Default)]
+struct Decoded {
+    namespaces: Vec<crate::evidence::objects::Namespace>,
+    nodes: Vec<crate::evidence::objects::ApiNode>,
+    pods: Vec<crate::evidence::objects::Pod>,
+    workloads: Vec<crate::evidence::objects::Workload>,
+    service_accounts: Vec<crate::evidence::objects::ServiceAccount>,
+    roles: Vec<crate::evidence::objects::Role>,
+    bindings: Vec<crate::evidence::objects::Binding>,
+    network_policies: Vec<crate::evidence::objects::NetworkPolicy>,
+}
+
+impl Gathered {
+    fn add(&mut self, value: Value, file: &Path) {
+        let text = |key: &str| value.at(key).and_then(Value::as_text).unwrap_or_default().to_owned();
+        let (api_version, kind) = (text("apiVersion"), text("kind"));
+        if let Some(of) = kind.strip_suffix("List")
+            && let Some(items) = value.at("items").and_then(Value::as_list)
+        {
+            for item in items {
+                let mut item = item.clone();
+                // items of a typed list do not name their kind
+                if let Value::Map(entries) = &mut item
+                    && !of.is_empty()
+                {
+                    entries.entry("kind".to_owned()).or_insert_with(|| Value::from(of));
+                    entries.entry("apiVersion".to_owned()).or_insert_with(|| Value::from(api_version.as_str()));
+                }
+                self.add(item, file);
+            }
+            return;
+        }
+        if api_version.is_empty() || kind.is_empty() {
+            return;
+        }
+        self.objects += 1;
+        let group = api_version.rsplit_once('/').map_or("", |(group, _)| group).to_owned();
+        let Ok(json) = serde_json::to_value(&value) else { return };
+        let at = format!("{kind} {} in {}", text("metadata.name"), file.display());
+        let decoded = &mut self.decoded;
+        let refused = &mut self.refused;
+        match (group.as_str(), kind.as_str()) {
+            ("", "Namespace") => keep(json, "namespaces", &at, &mut decoded.namespaces, refused),
+            ("", "Node") => keep(json, "nodes", &at, &mut decoded.nodes, refused),
+            ("", "Pod") => keep(json, "pods", &at, &mut decoded.pods, refused),
+            ("", "ServiceAccount") => keep(json, "service accounts", &at, &mut decoded.service_accounts, refused),
+            ("rbac.authorization.k8s.io", "Role" | "ClusterRole") => {
+                keep(json, "roles", &at, &mut decoded.roles, refused)
+            }
+            ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") => {
+                keep(json, "bindings", &at, &mut decoded.bindings, refused);
+            }
+            ("networking.k8s.io", "NetworkPolicy") => {
+                keep(json, "network policies", &at, &mut decoded.network_policies, refused);
+            }
+            ("" | "apps" | "batch", workload) if WORKLOADS.contains(&workload) => {
+                keep(json, "workloads", &at, &mut decoded.workloads, refused);
+            }
+            _ => {
+                let metadata: Meta =
+                    json.get("metadata").and_then(|meta| serde_json::from_value(meta.clone()).ok()).unwrap_or_default();
+                let key = if group.is_empty() { kind.clone() } else { format!("{kind}.{group}") };
+                self.named.entry(key).or_default().push(Named { group, kind, metadata });
+            }
+        }
+    }
+
+    fn finish(self, path: &Path, complete: bool, now: &str) -> ClusterEvidence {
+        let partial = || {
+            Gap::new(
+                Reason::IncompleteList,
+                "manifests may be a part of a cluster; --complete says that they are all of it",
+            )
+        };
+        let gap = |kind: &str| self.refused.get(kind).cloned().or_else(|| (!complete).then(partial));
+        let decoded = self.decoded;
+        fn listing<T>(mut items: Vec<T>, gap: Option<Gap>, strip: impl Fn(&mut T)) -> Listing<T> {
+            items.iter_mut().for_each(strip);
+            Listing { items, gap }
+        }
+        let named = self
+            .named
+            .into_iter()
+            .map(|(key, items)| (key, Listing { items, gap: (!complete).then(partial) }))
+            .collect();
+        ClusterEvidence {
+            name: path.display().to_string(),
+            source: Source::Manifests,
+            collected_at: now.to_owned(),
+            version: None,
+            namespaces: listing(decoded.namespaces, gap("namespaces"), |_| {}),
+            nodes: listing(decoded.nodes, gap("nodes"), |_| {}),
+            pods: listing(decoded.pods, gap("pods"), |pod| pod.drop_words()),
+            workloads: listing(decoded.workloads, gap("workloads"), |workload| workload.drop_words()),
+            service_accounts: listing(decoded.service_accounts, gap("service accounts"), |_| {}),
+            roles: listing(decoded.roles, gap("roles"), |_| {}),
+            bindings: listing(decoded.bindings, gap("bindings"), |_| {}),
+            network_policies: listing(decoded.network_policies, gap("network policies"), |_| {}),
+            named,
+            complete,
+        }
+    }
+}
+
+fn keep<T: DeserializeOwned>(
+    json: serde_json::Value,
+    kind: &'static str,
+    at: &str,
+    into: &mut Vec<T>,
+    refused: &mut BTreeMap<&'static str, Gap>,
+) {
+    match serde_json::from_value(json) {
+        Ok(object) => into.push(object),
+        // the message of the decoder may quote the value: the place is enough
+        Err(_) => {
+            refused
+                .entry(kind)
+                .or_insert_with(|| Gap::new(Reason::Malformed, format!("{at} is not an object that the API accepts")));
+        }
+    }
+}
