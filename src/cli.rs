@@ -67,6 +67,12 @@ pub struct HostArgs {
     /// A recorded real cluster that ships with this program
     #[arg(long, conflicts_with = "host_root")]
     pub example: bool,
+    /// Kubernetes objects in YAML or JSON (file, directory, or - for standard input) in place of a cluster
+    #[arg(long, value_name = "FILE|DIR|-", conflicts_with_all = ["host_root", "example"])]
+    pub manifests: Option<PathBuf>,
+    /// The manifests are all objects of a cluster: what is not in them does not exist
+    #[arg(long, requires = "manifests")]
+    pub complete: bool,
 }
 
 /// Against what, and how it is judged.
@@ -194,7 +200,7 @@ pub struct EffectiveArgs {
     #[command(flatten)]
     pub host: HostArgs,
     /// Evidence file instead of a host
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["host_root", "example"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["host_root", "example", "manifests"])]
     pub evidence: Option<PathBuf>,
     /// Kubernetes version, for all components or for one; may be repeated
     #[arg(long, value_name = "[COMPONENT=]VERSION", value_parser = parse_version)]

@@ -1,12 +1,13 @@
 //! One check on one subject: the verdict, and what it rests on.
 
+use super::facts::cluster::ClusterContext;
 use super::facts::{Context, proven_absent};
 use super::predicate::{Outcome, Truth, all};
 use super::report::Offender;
 use super::verdict::Verdict;
 use crate::benchmark::{Check, Subject};
 use crate::evidence::effective::Effective;
-use crate::evidence::{Component, Gap, Instance, NodeEvidence, Ownership, Reason, Tables, Version};
+use crate::evidence::{Component, Evidence, Gap, Instance, NodeEvidence, Ownership, Reason, Tables, Version};
 
 /// The verdict of a check on one subject.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,8 +55,8 @@ impl<'a> Node<'a> {
 
 /// Judges a check on a node: one judgement a subject.
 pub fn judge(check: &Check, node: &Node<'_>, tables: &Tables) -> Vec<Judgement> {
-    if check.pass.is_empty() {
-        return vec![needs_api(check)];
+    if check.pass.is_empty() && check.review.is_empty() {
+        return vec![unasked(Reason::NeedsApi)];
     }
     match check.subject {
         Subject::Component(component) => {
@@ -71,15 +72,31 @@ pub fn judge(check: &Check, node: &Node<'_>, tables: &Tables) -> Vec<Judgement> 
         }
         Subject::Node => {
             let version = Version::kubernetes(*crate::evidence::KNOWN.end());
-            vec![decide(check, &Context { tables, node: node.evidence, instance: None, version }, true)]
+            vec![decide(check, &Context { tables, node: node.evidence, cluster: None, instance: None, version }, true)]
         }
-        Subject::Cluster => vec![needs_api(check)],
+        Subject::Cluster => vec![unasked(Reason::NeedsApi)],
     }
 }
 
-/// The judgement where the evidence can only come from the API.
-pub fn needs_api(_check: &Check) -> Judgement {
-    let gap = Gap::new(Reason::NeedsApi, "");
+/// Judges a check of the cluster as a whole.
+pub fn judge_cluster(check: &Check, evidence: &Evidence, tables: &Tables) -> Judgement {
+    let Some(cluster) = evidence.cluster.as_ref().filter(|_| !check.pass.is_empty() || !check.review.is_empty()) else {
+        return unasked(Reason::NeedsApi);
+    };
+    let nothing = NodeEvidence::default();
+    let context = Context {
+        tables,
+        node: &nothing,
+        cluster: Some(ClusterContext { cluster, evidence }),
+        instance: None,
+        version: cluster.version.unwrap_or(Version::kubernetes(*crate::evidence::KNOWN.end())),
+    };
+    decide(check, &context, true)
+}
+
+/// The judgement where nobody asked the source that would tell.
+pub fn unasked(reason: Reason) -> Judgement {
+    let gap = Gap::new(reason, if reason == Reason::NotAsked { "no node was looked at" } else { "" });
     Judgement {
         verdict: Verdict::Unknown,
         required: String::new(),
@@ -111,7 +128,13 @@ fn absent(check: &Check, node: &NodeEvidence, component: Component) -> Judgement
 fn of_instance(check: &Check, node: &Node<'_>, tables: &Tables, index: usize, instance: &Instance) -> Judgement {
     let mut decided: Vec<(Version, Judgement)> = Vec::new();
     for (version, effective) in &node.effective[index] {
-        let context = Context { tables, node: node.evidence, instance: Some((instance, effective)), version: *version };
+        let context = Context {
+            tables,
+            node: node.evidence,
+            cluster: None,
+            instance: Some((instance, effective)),
+            version: *version,
+        };
         decided.push((*version, decide(check, &context, instance.pid.is_some())));
     }
     let Some((_, newest)) = decided.last().cloned() else {
@@ -155,7 +178,16 @@ fn of_instance(check: &Check, node: &Node<'_>, tables: &Tables, index: usize, in
 
 /// One check on one subject at one version. `running` is false for a manifest without its process: it can fail, not pass.
 fn decide(check: &Check, context: &Context<'_>, running: bool) -> Judgement {
-    let pass = all(&check.pass, context);
+    // where a person decides in any case, nothing passes by itself
+    let pass = if check.pass.is_empty() {
+        let mut laid_out = all(&check.review, context);
+        if laid_out.truth == Truth::True {
+            laid_out.truth = Truth::False;
+        }
+        laid_out
+    } else {
+        all(&check.pass, context)
+    };
     let mut shown = pass.clone();
     let exempt =
         if check.not_applicable_when.is_empty() { None } else { Some(all(&check.not_applicable_when, context)) };

@@ -10,8 +10,8 @@ pub mod verdict;
 
 use std::collections::BTreeMap;
 
-use crate::benchmark::{Check, Index, IndexLine, Library};
-use crate::evidence::{Component, Evidence, NodeEvidence, Ownership, Tables};
+use crate::benchmark::{Check, Index, IndexLine, Library, Subject};
+use crate::evidence::{Component, Evidence, NodeEvidence, Ownership, Reason, Tables};
 use judge::Node;
 use report::{BenchmarkName, Control, Counts, Remedy, Report, Run, Section, Tool};
 use verdict::Verdict;
@@ -72,6 +72,8 @@ fn run(input: &Input<'_>) -> Run {
         .collect();
     versions.sort_unstable();
     versions.dedup();
+    let times = input.evidence.nodes.iter().map(|node| node.collected_at.clone());
+    let times = times.chain(input.evidence.cluster.iter().map(|cluster| cluster.collected_at.clone()));
     Run {
         tool: Tool { name: "kube-assay".to_owned(), version: input.version.to_owned() },
         benchmark: BenchmarkName {
@@ -85,7 +87,7 @@ fn run(input: &Input<'_>) -> Run {
         evidence_sha256: input.evidence.sha256.clone(),
         subjects: input.subjects.to_vec(),
         kubernetes: versions.iter().map(ToString::to_string).collect(),
-        collected_at: input.evidence.nodes.iter().map(|node| node.collected_at.clone()).max().unwrap_or_default(),
+        collected_at: times.max().unwrap_or_default(),
         level: input.level,
         chosen: input.chosen.to_owned(),
     }
@@ -93,11 +95,15 @@ fn run(input: &Input<'_>) -> Run {
 
 fn control(check: &Check, line: Option<&IndexLine>, nodes: &[Node<'_>], input: &Input<'_>) -> Control {
     let mut judged = Vec::new();
-    for (index, node) in nodes.iter().enumerate() {
-        judged.extend(judge::judge(check, node, input.tables).into_iter().map(|judgement| (index, judgement)));
-    }
-    if nodes.is_empty() {
-        judged.push((usize::MAX, judge::needs_api(check)));
+    if check.subject == Subject::Cluster {
+        judged.push((usize::MAX, judge::judge_cluster(check, input.evidence, input.tables)));
+    } else {
+        for (index, node) in nodes.iter().enumerate() {
+            judged.extend(judge::judge(check, node, input.tables).into_iter().map(|judgement| (index, judgement)));
+        }
+        if nodes.is_empty() {
+            judged.push((usize::MAX, judge::unasked(Reason::NotAsked)));
+        }
     }
     let verdict = Verdict::over(judged.iter().map(|(_, judgement)| judgement.verdict)).unwrap_or(Verdict::Unknown);
     let remediation = check.remediation.iter().map(|(platform, remedy)| {

@@ -95,7 +95,7 @@ pub struct Check {
     pub scope: Scope,
     /// Whose instances it judges.
     pub subject: Subject,
-    /// Must hold for a pass; empty where the evidence source does not exist yet.
+    /// Must hold for a pass; empty where a person decides in any case, or the evidence source does not exist yet.
     pub pass: Vec<Predicate>,
     /// A person decides when these hold and the pass does not.
     pub review: Vec<Predicate>,
@@ -282,8 +282,8 @@ impl Loader<'_> {
                 .wrong(place(needs), format!("unknown need `{}`", needs.value))
                 .did_you_mean(&needs.value, ["cluster-api"]));
         }
-        if raw.pass.is_empty() == raw.needs.is_none() {
-            return Err(self.wrong(at, "a check has either `pass` or `needs`"));
+        if (raw.pass.is_empty() && raw.review.is_empty()) == raw.needs.is_none() {
+            return Err(self.wrong(at, "a check has `pass`, or `review` alone where a person decides, or `needs`"));
         }
         if let Some(platform) = raw.remediation.value.keys().find(|platform| !PLATFORMS.contains(&platform.as_str())) {
             let wrong = self.wrong(place(&raw.remediation), format!("unknown platform `{platform}`"));
@@ -356,7 +356,7 @@ impl Loader<'_> {
         };
         let fits = match (fact.owner(), subject) {
             (FactOwner::Component(component), Subject::Component(of)) => component == of,
-            (FactOwner::Node, Subject::Node) => true,
+            (FactOwner::Node, Subject::Node) | (FactOwner::Cluster, Subject::Cluster) => true,
             _ => false,
         };
         if !fits {

@@ -50,6 +50,8 @@ pub enum FactOwner {
     Component(Component),
     /// Of a node.
     Node,
+    /// Of the cluster as a whole.
+    Cluster,
 }
 
 /// A fact that takes more than one value to establish.
@@ -142,6 +144,75 @@ pub const FACTS: [FactSpec; 37] = [
     files("files.kubelet-drop-ins", "the kubelet's drop-in directory and its files"),
 ];
 
+/// Questions about pods. Each is three facts: `pods.NAME` (pods that offend), `agents.NAME` (known network and storage agents of
+/// system namespaces that do), `admitting.NAME` (user namespaces where admission would let them in).
+pub const POD_QUESTIONS: [&str; 17] = [
+    "privileged",
+    "host-pid",
+    "host-ipc",
+    "host-network",
+    "privilege-escalation",
+    "root",
+    "net-raw",
+    "added-capabilities",
+    "kept-capabilities",
+    "windows-host-process",
+    "host-path",
+    "host-port",
+    "unmasked-proc",
+    "secret-variables",
+    "unconfined-seccomp",
+    "without-security-context",
+    "mounted-token",
+];
+
+/// Questions about rights. Each is two facts: `rights.NAME` (specific subjects outside Kubernetes' own set that hold them) and
+/// `broad.NAME` (groups that everybody is in, or nobody in particular).
+pub const RIGHTS: [&str; 12] = [
+    "cluster-admin",
+    "read-secrets",
+    "wildcards",
+    "create-pods",
+    "masters",
+    "escalate",
+    "create-volumes",
+    "proxy-nodes",
+    "approve-certificates",
+    "change-webhooks",
+    "mint-tokens",
+    "read-nodes",
+];
+
+/// Other facts of the cluster: name, type, what it says.
+pub const CLUSTER_FACTS: [(&str, FactKind, &str); 14] = [
+    (
+        "namespaces.without-pod-security",
+        Findings,
+        "user namespaces with pods where nothing enforces a Pod Security Standard",
+    ),
+    (
+        "namespaces.empty-without-pod-security",
+        Findings,
+        "other user namespaces where nothing, or an engine that a person must look at, enforces one",
+    ),
+    ("namespaces.without-network-policy", Findings, "namespaces with pods and without any network policy"),
+    ("namespaces.with-open-pods", Findings, "namespaces whose policies leave pods open, or without pods and policy"),
+    ("namespaces.objects-in-default", Findings, "users' objects in the namespace default"),
+    ("namespaces.all", List, "namespaces"),
+    ("accounts.default-in-use", Findings, "default service accounts that are mounted, bound or used"),
+    ("nodes.windows", Findings, "Windows nodes"),
+    (
+        "network.plugin",
+        Text,
+        "whether the network plugin enforces policies: enforces-policies, does-not-enforce, unrecognised",
+    ),
+    ("secrets.external-stores", List, "external secret stores in use"),
+    ("images.verifiers", List, "what could verify images before they run"),
+    ("people.certificates", List, "users in bindings, who may come by client certificate"),
+    ("people.tokens", List, "long-lived service account tokens"),
+    ("people.bootstrap-tokens", List, "bootstrap tokens"),
+];
+
 /// What a name in a check stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FactRef {
@@ -161,6 +232,8 @@ pub enum FactRef {
     },
     /// An entry of [`FACTS`].
     Computed(usize),
+    /// A fact of the cluster, by name.
+    Cluster(String),
 }
 
 impl FactRef {
@@ -169,6 +242,7 @@ impl FactRef {
         match self {
             Self::Setting { component, .. } | Self::Gate { component, .. } => FactOwner::Component(*component),
             Self::Computed(index) => FACTS[*index].owner,
+            Self::Cluster(_) => FactOwner::Cluster,
         }
     }
 
@@ -178,6 +252,7 @@ impl FactRef {
             Self::Setting { component, name } => format!("{component}.{name}"),
             Self::Gate { component, gate } => format!("{component}.gate.{gate}"),
             Self::Computed(index) => FACTS[*index].name.to_owned(),
+            Self::Cluster(name) => name.clone(),
         }
     }
 
@@ -186,6 +261,7 @@ impl FactRef {
         match self {
             Self::Setting { name, .. } => name.clone(),
             Self::Gate { gate, .. } => format!("feature gate {gate}"),
+            Self::Cluster(name) => cluster_words(name),
             Self::Computed(index) => {
                 FACTS[*index].name.split_once('.').map_or(FACTS[*index].name, |(_, name)| name).replace('-', " ")
             }
@@ -198,6 +274,9 @@ pub fn find(tables: &Tables, name: &str) -> Option<(FactRef, FactKind)> {
     if let Some(index) = FACTS.iter().position(|spec| spec.name == name) {
         return Some((FactRef::Computed(index), FACTS[index].kind));
     }
+    if let Some(kind) = cluster_kind(name) {
+        return Some((FactRef::Cluster(name.to_owned()), kind));
+    }
     let (component, rest) = name.split_once('.')?;
     let component = Component::named(component)?;
     if let Some(gate) = rest.strip_prefix("gate.") {
@@ -207,13 +286,51 @@ pub fn find(tables: &Tables, name: &str) -> Option<(FactRef, FactKind)> {
     kind_of(tables.of(component), rest).map(|kind| (FactRef::Setting { component, name: rest.to_owned() }, kind))
 }
 
+fn cluster_kind(name: &str) -> Option<FactKind> {
+    if let Some((_, kind, _)) = CLUSTER_FACTS.iter().find(|(known, ..)| *known == name) {
+        return Some(*kind);
+    }
+    match name.split_once('.')? {
+        ("pods" | "agents" | "admitting", question) if POD_QUESTIONS.contains(&question) => Some(Findings),
+        ("rights" | "broad", question) if RIGHTS.contains(&question) => Some(Findings),
+        _ => None,
+    }
+}
+
+/// The name of a cluster's fact as sentences use it.
+fn cluster_words(name: &str) -> String {
+    let words = |question: &str| question.replace('-', " ");
+    match name.split_once('.') {
+        Some(("pods", question)) => format!("pod with {}", words(question)),
+        Some(("agents", question)) => format!("system agent with {}", words(question)),
+        Some(("admitting", question)) => format!("namespace that admits {}", words(question)),
+        Some(("rights", question)) => format!("subject that may {}", words(question)),
+        Some(("broad", question)) => format!("broad group that may {}", words(question)),
+        Some((area, rest)) => format!("{area} {}", words(rest)),
+        None => name.to_owned(),
+    }
+}
+
+/// What a cluster's fact says, for people.
+pub fn about_cluster(name: &str) -> String {
+    CLUSTER_FACTS
+        .iter()
+        .find(|(known, ..)| *known == name)
+        .map_or_else(|| cluster_words(name), |(_, _, about)| (*about).to_owned())
+}
+
 /// Every name that [`find`] knows, for suggestions.
 pub fn names(tables: &Tables) -> Vec<String> {
     let settings = tables.components.values().flat_map(|table| {
         let flags = table.flags.keys().map(|flag| table.setting_of(flag));
         flags.chain(table.fields.keys().map(String::as_str)).map(|name| format!("{}.{name}", table.component))
     });
-    FACTS.iter().map(|spec| spec.name.to_owned()).chain(settings).collect()
+    let pods = POD_QUESTIONS
+        .iter()
+        .flat_map(|question| ["pods", "agents", "admitting"].map(|part| format!("{part}.{question}")));
+    let rights = RIGHTS.iter().flat_map(|question| ["rights", "broad"].map(|part| format!("{part}.{question}")));
+    let cluster = CLUSTER_FACTS.iter().map(|(name, ..)| (*name).to_owned());
+    FACTS.iter().map(|spec| spec.name.to_owned()).chain(settings).chain(pods).chain(rights).chain(cluster).collect()
 }
 
 fn kind_of(table: &ComponentTable, setting: &str) -> Option<FactKind> {

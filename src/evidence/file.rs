@@ -4,12 +4,13 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 
 use serde::{Deserialize, Serialize};
 
+use super::objects::ClusterEvidence;
 use super::{Evidence, NodeEvidence};
 
 /// Major version: a reader refuses any other.
 pub const MAJOR: u32 = 1;
 /// Minor version: grows when record kinds or fields are added.
-pub const MINOR: u32 = 0;
+pub const MINOR: u32 = 1;
 
 /// More than this, decompressed, is no evidence of ours.
 const LIMIT: u64 = 512 << 20;
@@ -68,6 +69,12 @@ struct NodeRecord {
 }
 
 #[derive(Serialize, Deserialize)]
+struct ClusterRecord {
+    kind: String,
+    cluster: ClusterEvidence,
+}
+
+#[derive(Serialize, Deserialize)]
 struct EndRecord {
     kind: String,
     records: usize,
@@ -83,7 +90,11 @@ pub fn write(evidence: &Evidence, tool: &str, out: impl Write) -> io::Result<()>
     for node in &evidence.nodes {
         line(&mut encoder, &NodeRecord { kind: "node".to_owned(), node: node.clone() })?;
     }
-    line(&mut encoder, &EndRecord { kind: "end".to_owned(), records: evidence.nodes.len() })?;
+    if let Some(cluster) = &evidence.cluster {
+        line(&mut encoder, &ClusterRecord { kind: "cluster".to_owned(), cluster: cluster.clone() })?;
+    }
+    let records = evidence.nodes.len() + usize::from(evidence.cluster.is_some());
+    line(&mut encoder, &EndRecord { kind: "end".to_owned(), records })?;
     encoder.finish()?.flush()
 }
 
@@ -115,6 +126,17 @@ pub fn read(input: impl Read, evidence: &mut Evidence) -> Result<(), EvidenceErr
             "node" => {
                 let record: NodeRecord = serde_json::from_str(&text).map_err(wrong)?;
                 evidence.nodes.push(record.node);
+                records += 1;
+            }
+            "cluster" => {
+                let record: ClusterRecord = serde_json::from_str(&text).map_err(wrong)?;
+                // one audit has one cluster: a second one would be judged as the first
+                match evidence.cluster {
+                    Some(_) => {
+                        evidence.skipped.push(format!("a second cluster, {}: audit it by itself", record.cluster.name))
+                    }
+                    None => evidence.cluster = Some(record.cluster),
+                }
                 records += 1;
             }
             "end" => {

@@ -9,7 +9,7 @@ use super::components::Component;
 use super::{Gap, Observed, Value, Version};
 
 /// Everything that was read of one host.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NodeEvidence {
     /// The node's name: its host name, until the API says otherwise.

@@ -201,6 +201,13 @@ impl fmt::Display for Origin {
     }
 }
 
+/// Nobody looked.
+impl<T> Default for Observed<T> {
+    fn default() -> Self {
+        Self::unknown(Reason::NotAsked, "")
+    }
+}
+
 impl<T> Observed<T> {
     /// Seen, with nothing overridden.
     pub fn seen(value: T, origin: Origin) -> Self {

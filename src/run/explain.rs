@@ -7,7 +7,7 @@ use super::{FINISHED, Failure};
 use crate::audit::predicate::describe;
 use crate::benchmark::{self, Check, Predicate};
 use crate::cli::{BenchmarksArgs, ExplainArgs, LintArgs};
-use crate::evidence::facts::{FACTS, FactRef};
+use crate::evidence::facts::{FACTS, FactRef, about_cluster};
 use crate::evidence::{Tables, Version};
 
 pub(crate) fn benchmarks(args: &BenchmarksArgs) -> Result<u8, Failure> {
@@ -153,6 +153,7 @@ fn collect(predicate: &Predicate, facts: &mut Vec<FactRef>) {
 fn about(fact: &FactRef, tables: &Tables) -> String {
     match fact {
         FactRef::Computed(index) => FACTS[*index].about.to_owned(),
+        FactRef::Cluster(name) => about_cluster(name),
         FactRef::Gate { gate, .. } => {
             let stages = tables.gates.get(gate).map(|stages| {
                 stages

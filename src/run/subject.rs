@@ -28,6 +28,15 @@ pub(crate) fn collect(args: &HostArgs, tables: &Tables, quiet: bool) -> Result<S
         let lines = evidence.nodes.iter().map(|node| format!("example: recorded node {}", node.name)).collect();
         return Ok(Subjects { evidence, lines });
     }
+    if let Some(path) = &args.manifests {
+        let cluster =
+            collect::collect_manifests(path, args.complete, &now).map_err(|error| Failure::usage(error.to_string()))?;
+        let line = format!("manifests {}{}", path.display(), if args.complete { ", a whole cluster" } else { "" });
+        return Ok(Subjects {
+            evidence: Evidence { cluster: Some(cluster), ..Evidence::default() },
+            lines: vec![line],
+        });
+    }
     let root = args.host_root.as_deref().unwrap_or(Path::new("/"));
     let node = node(root, tables, &now)?;
     let line = match &args.host_root {
@@ -43,12 +52,13 @@ fn node(root: &Path, tables: &Tables, now: &str) -> Result<NodeEvidence, Failure
 
 /// True when nothing of Kubernetes was found on any of the hosts.
 pub(crate) fn nothing_found(evidence: &Evidence) -> bool {
-    evidence.nodes.iter().all(|node| {
-        let own = node.instances.iter().any(|instance| instance.ownership != Ownership::Tenant);
-        !own && node.distributions.is_empty()
-            && node.traces.is_empty()
-            && node.files.values().all(|set| set.files.is_empty())
-    })
+    evidence.cluster.is_none()
+        && evidence.nodes.iter().all(|node| {
+            let own = node.instances.iter().any(|instance| instance.ownership != Ownership::Tenant);
+            !own && node.distributions.is_empty()
+                && node.traces.is_empty()
+                && node.files.values().all(|set| set.files.is_empty())
+        })
 }
 
 /// Narrows versions that are not known by what the cluster's API server allows: kubelet and kube-proxy are at most three

@@ -2,6 +2,7 @@
 
 mod api_server;
 mod audit_policy;
+pub mod cluster;
 mod etcd;
 mod files;
 mod kubelet;
@@ -30,8 +31,10 @@ pub enum Fact {
 pub struct Context<'a> {
     /// Tables of the components.
     pub tables: &'a Tables,
-    /// The node.
+    /// The node; an empty one for facts of the cluster.
     pub node: &'a NodeEvidence,
+    /// The cluster, for its facts.
+    pub cluster: Option<cluster::ClusterContext<'a>>,
     /// The instance and its effective values, for a component's facts.
     pub instance: Option<(&'a Instance, &'a Effective)>,
     /// The version that is assumed.
@@ -53,6 +56,10 @@ pub fn establish(fact: &FactRef, context: &Context<'_>) -> Fact {
         FactRef::Setting { name, .. } => Fact::Value(context.setting(name), None),
         FactRef::Gate { gate, .. } => Fact::Value(feature_gate(gate, context), None),
         FactRef::Computed(index) => computed(FACTS[*index].name, context),
+        FactRef::Cluster(name) => match &context.cluster {
+            Some(cluster) => cluster::establish(name, cluster),
+            None => Fact::Findings(Observed::unknown(Reason::NeedsApi, "")),
+        },
     }
 }
 

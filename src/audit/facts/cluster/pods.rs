@@ -1,0 +1,322 @@
+//! What pods do that a control minimises: one question a function, over every container, with the fields that offend.
+
+use crate::audit::report::Offender;
+use crate::evidence::objects::{Container, Pod, PodSpec};
+
+/// The level of the Pod Security Standards that refuses something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Refuses nothing.
+    Privileged,
+    /// Refuses the known ways onto the node.
+    Baseline,
+    /// Refuses what is not needed as well.
+    Restricted,
+}
+
+/// A question about pods.
+pub struct Question {
+    /// Its name in facts: `pods.NAME`.
+    pub name: &'static str,
+    /// The level that refuses such pods; `None` where the control is about pods, not about admission.
+    pub refused_by: Option<Level>,
+    /// The fields that offend, with what stands there.
+    pub ask: fn(&PodSpec) -> Vec<(String, String)>,
+}
+
+/// Every question.
+pub const QUESTIONS: [Question; 17] = [
+    question("privileged", Some(Level::Baseline), privileged),
+    question("host-pid", Some(Level::Baseline), |spec| flag(spec.host_pid, "hostPID")),
+    question("host-ipc", Some(Level::Baseline), |spec| flag(spec.host_ipc, "hostIPC")),
+    question("host-network", Some(Level::Baseline), |spec| flag(spec.host_network, "hostNetwork")),
+    question("privilege-escalation", Some(Level::Restricted), privilege_escalation),
+    question("root", Some(Level::Restricted), root),
+    question("net-raw", Some(Level::Restricted), net_raw),
+    question("added-capabilities", Some(Level::Restricted), added_capabilities),
+    question("kept-capabilities", Some(Level::Restricted), kept_capabilities),
+    question("windows-host-process", Some(Level::Baseline), windows_host_process),
+    question("host-path", Some(Level::Baseline), host_path),
+    question("host-port", Some(Level::Baseline), host_port),
+    question("unmasked-proc", Some(Level::Baseline), unmasked_proc),
+    question("secret-variables", None, secret_variables),
+    question("unconfined-seccomp", None, unconfined_seccomp),
+    question("without-security-context", None, without_security_context),
+    question("mounted-token", None, |_| Vec::new()),
+];
+
+const fn question(
+    name: &'static str,
+    refused_by: Option<Level>,
+    ask: fn(&PodSpec) -> Vec<(String, String)>,
+) -> Question {
+    Question { name, refused_by, ask }
+}
+
+/// Offenders of one pod, under the name of what owns it.
+pub fn offenders(pod: &Pod, fields: Vec<(String, String)>) -> Vec<Offender> {
+    let owner = owner(pod);
+    fields.into_iter().map(|(field, found)| Offender { what: format!("{owner}: {field}"), found }).collect()
+}
+
+/// Who makes the pod: its controller, with the hash that a Deployment's ReplicaSet carries cut off; else the pod itself.
+pub fn owner(pod: &Pod) -> String {
+    let meta = &pod.metadata;
+    let controller = meta.owner_references.iter().find(|owner| owner.controller).or(meta.owner_references.first());
+    match controller {
+        Some(owner) if owner.kind == "ReplicaSet" => {
+            let hash = meta.labels.get("pod-template-hash").filter(|hash| owner.name.ends_with(hash.as_str()));
+            match hash {
+                Some(hash) => format!(
+                    "{}/Deployment {}",
+                    meta.namespace,
+                    owner.name[..owner.name.len() - hash.len()].trim_end_matches('-')
+                ),
+                None => format!("{}/ReplicaSet {}", meta.namespace, owner.name),
+            }
+        }
+        Some(owner) if owner.kind != "Node" => format!("{}/{} {}", meta.namespace, owner.kind, owner.name),
+        _ => format!("{}/Pod {}", meta.namespace, meta.name),
+    }
+}
+
+fn flag(on: bool, field: &str) -> Vec<(String, String)> {
+    if on { vec![(format!("spec.{field}"), "true".to_owned())] } else { Vec::new() }
+}
+
+fn windows(spec: &PodSpec) -> bool {
+    spec.os.as_ref().is_some_and(|os| os.name == "windows")
+}
+
+fn each(spec: &PodSpec, field: &str, ask: impl Fn(&Container) -> Option<String>) -> Vec<(String, String)> {
+    let named = |(list, container): (&str, &Container)| {
+        ask(container).map(|found| (format!("spec.{list}[{}].{field}", container.name), found))
+    };
+    spec.all_containers().filter_map(named).collect()
+}
+
+fn privileged(spec: &PodSpec) -> Vec<(String, String)> {
+    each(spec, "securityContext.privileged", |container| {
+        (container.security_context.as_ref()?.privileged == Some(true)).then(|| "true".to_owned())
+    })
+}
+
+fn privilege_escalation(spec: &PodSpec) -> Vec<(String, String)> {
+    if windows(spec) {
+        return Vec::new();
+    }
+    each(spec, "securityContext.allowPrivilegeEscalation", |container| {
+        match container.security_context.as_ref().and_then(|context| context.allow_privilege_escalation) {
+            Some(false) => None,
+            Some(true) => Some("true".to_owned()),
+            None => Some("unset, which means true".to_owned()),
+        }
+    })
+}
+
+/// A container may run as root unless it, or its pod, says that it does not.
+fn root(spec: &PodSpec) -> Vec<(String, String)> {
+    let pod = spec.security_context.as_ref();
+    each(spec, "securityContext", |container| {
+        let own = container.security_context.as_ref();
+        let user = own.and_then(|context| context.run_as_user).or(pod.and_then(|context| context.run_as_user));
+        let non_root =
+            own.and_then(|context| context.run_as_non_root).or(pod.and_then(|context| context.run_as_non_root));
+        match (user, non_root) {
+            (Some(0), _) => Some("runAsUser is 0".to_owned()),
+            (Some(_), _) | (None, Some(true)) => None,
+            (None, Some(false)) => Some("runAsNonRoot is false".to_owned()),
+            (None, None) => Some("neither runAsNonRoot nor runAsUser is set".to_owned()),
+        }
+    })
+}
+
+/// Capability names as the kernel knows them, without their prefix and in capitals.
+fn capability(name: &str) -> String {
+    let upper = name.to_ascii_uppercase();
+    upper.strip_prefix("CAP_").map_or(upper.clone(), str::to_owned)
+}
+
+fn net_raw(spec: &PodSpec) -> Vec<(String, String)> {
+    if windows(spec) {
+        return Vec::new();
+    }
+    each(spec, "securityContext.capabilities", |container| {
+        let capabilities = container.security_context.as_ref().and_then(|context| context.capabilities.as_ref());
+        let has =
+            |list: &[String], wanted: &[&str]| list.iter().any(|name| wanted.contains(&capability(name).as_str()));
+        let added = capabilities.is_some_and(|set| has(&set.add, &["NET_RAW", "ALL"]));
+        let dropped = capabilities.is_some_and(|set| has(&set.drop, &["NET_RAW", "ALL"]));
+        match (added, dropped) {
+            (true, _) => Some("NET_RAW is added".to_owned()),
+            (false, false) => Some("NET_RAW is not dropped".to_owned()),
+            (false, true) => None,
+        }
+    })
+}
+
+fn added_capabilities(spec: &PodSpec) -> Vec<(String, String)> {
+    each(spec, "securityContext.capabilities.add", |container| {
+        let added = &container.security_context.as_ref()?.capabilities.as_ref()?.add;
+        (!added.is_empty()).then(|| added.join(", "))
+    })
+}
+
+fn kept_capabilities(spec: &PodSpec) -> Vec<(String, String)> {
+    if windows(spec) {
+        return Vec::new();
+    }
+    each(spec, "securityContext.capabilities.drop", |container| {
+        let capabilities = container.security_context.as_ref().and_then(|context| context.capabilities.as_ref());
+        let dropped = capabilities.map(|set| set.drop.as_slice()).unwrap_or_default();
+        let all = dropped.iter().any(|name| capability(name) == "ALL");
+        (!all).then(|| {
+            if dropped.is_empty() {
+                "nothing is dropped".to_owned()
+            } else {
+                format!("only {} dropped", dropped.join(", "))
+            }
+        })
+    })
+}
+
+fn windows_host_process(spec: &PodSpec) -> Vec<(String, String)> {
+    let of_pod =
+        spec.security_context.as_ref().and_then(|context| context.windows_options.as_ref()?.host_process) == Some(true);
+    let mut found = flag(of_pod, "securityContext.windowsOptions.hostProcess");
+    found.extend(each(spec, "securityContext.windowsOptions.hostProcess", |container| {
+        let on = container.security_context.as_ref()?.windows_options.as_ref()?.host_process?;
+        on.then(|| "true".to_owned())
+    }));
+    found
+}
+
+fn host_path(spec: &PodSpec) -> Vec<(String, String)> {
+    let paths = spec.volumes.iter().filter(|volume| volume.source == "hostPath");
+    paths.map(|volume| (format!("spec.volumes[{}].hostPath", volume.name), volume.host_path.clone())).collect()
+}
+
+fn host_port(spec: &PodSpec) -> Vec<(String, String)> {
+    each(spec, "ports.hostPort", |container| {
+        let ports: Vec<String> =
+            container.ports.iter().filter(|port| port.host_port != 0).map(|port| port.host_port.to_string()).collect();
+        (!ports.is_empty()).then(|| ports.join(", "))
+    })
+}
+
+fn unmasked_proc(spec: &PodSpec) -> Vec<(String, String)> {
+    each(spec, "securityContext.procMount", |container| {
+        let mount = container.security_context.as_ref()?.proc_mount.as_ref()?;
+        (mount != "Default" && !mount.is_empty()).then(|| mount.clone())
+    })
+}
+
+fn secret_variables(spec: &PodSpec) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for (list, container) in spec.all_containers() {
+        for source in &container.env {
+            found.push((
+                format!("spec.{list}[{}].env[{}]", container.name, source.variable),
+                format!("secret {}", source.secret),
+            ));
+        }
+        for source in &container.env_from {
+            found.push((
+                format!("spec.{list}[{}].envFrom", container.name),
+                format!("every key of secret {}", source.secret),
+            ));
+        }
+    }
+    found
+}
+
+/// The container's profile wins over the pod's; unset is unconfined unless the kubelet has a default.
+fn unconfined_seccomp(spec: &PodSpec) -> Vec<(String, String)> {
+    if windows(spec) {
+        return Vec::new();
+    }
+    let pod = spec.security_context.as_ref().and_then(|context| context.seccomp_profile.as_ref());
+    each(spec, "securityContext.seccompProfile", |container| {
+        let own = container.security_context.as_ref().and_then(|context| context.seccomp_profile.as_ref());
+        match own.or(pod).map(|profile| profile.kind.as_str()) {
+            Some("RuntimeDefault" | "Localhost") => None,
+            Some(other) => Some(other.to_owned()),
+            None => Some("unset".to_owned()),
+        }
+    })
+}
+
+fn without_security_context(spec: &PodSpec) -> Vec<(String, String)> {
+    let of_pod = spec.security_context.as_ref().is_some_and(|context| *context != Default::default());
+    each(spec, "securityContext", |container| {
+        let own = container.security_context.as_ref().is_some_and(|context| *context != Default::default());
+        (!own && !of_pod).then(|| "unset, in the pod as well".to_owned())
+    })
+}
+
+/// Whether a pod belongs to Kubernetes itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Belonging {
+    /// A control plane's mirror pod, kube-proxy's DaemonSet, CoreDNS: exempt.
+    Stock,
+    /// A known network or storage agent in a system namespace: a person decides.
+    Agent(String),
+    /// Anything else: judged.
+    Ordinary,
+}
+
+/// By owner, account and shape, never by name alone.
+pub fn belonging(pod: &Pod) -> Belonging {
+    const AGENTS: [&str; 14] = [
+        "calico-node",
+        "cilium",
+        "antrea-agent",
+        "kube-flannel",
+        "weave-net",
+        "kube-router",
+        "canal",
+        "ovnkube-node",
+        "aws-node",
+        "azure-cni",
+        "ebs-csi-node",
+        "csi-node",
+        "kindnet",
+        "ovs-ovn",
+    ];
+    let meta = &pod.metadata;
+    let owner =
+        |kind: &str| meta.owner_references.iter().find(|owner| owner.kind == kind).map(|owner| owner.name.as_str());
+    if meta.namespace == "kube-system" {
+        let mirror = meta.annotations.contains_key("kubernetes.io/config.mirror");
+        let node = pod.spec.node_name.as_str();
+        let static_pod = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
+        if mirror && !node.is_empty() && static_pod.iter().any(|name| meta.name == format!("{name}-{node}")) {
+            return Belonging::Stock;
+        }
+        if owner("DaemonSet") == Some("kube-proxy")
+            && pod.spec.service_account_name == "kube-proxy"
+            && runs(&pod.spec, "kube-proxy")
+        {
+            return Belonging::Stock;
+        }
+        let replica_set = owner("ReplicaSet").is_some_and(|name| name.starts_with("coredns-"));
+        if replica_set && pod.spec.service_account_name == "coredns" && runs(&pod.spec, "coredns") {
+            return Belonging::Stock;
+        }
+    }
+    let system = super::namespaces::is_system(&meta.namespace) || meta.namespace.ends_with("-system");
+    let agent = owner("DaemonSet").filter(|name| system && AGENTS.iter().any(|agent| name.starts_with(agent)));
+    agent.map_or(Belonging::Ordinary, |name| Belonging::Agent(name.to_owned()))
+}
+
+/// One container, whose image is called so.
+fn runs(spec: &PodSpec, image: &str) -> bool {
+    let name = |container: &Container| {
+        let bare = container.image.split('@').next().unwrap_or_default();
+        bare.rsplit('/').next().unwrap_or_default().split(':').next() == Some(image)
+    };
+    spec.containers.len() == 1
+        && spec.init_containers.is_empty()
+        && spec.ephemeral_containers.is_empty()
+        && spec.containers.iter().all(name)
+}
