@@ -1,0 +1,349 @@
+//! One control as a row that opens in place: why, what was found and where it comes from, what to do.
+
+use serde::Serialize;
+
+use super::text::{self, EVIDENCE, NAME, PROSE, Piece, cut, short};
+use super::words;
+use crate::audit::report::{Control, Group, Remedy, Report, Subjects};
+use crate::audit::verdict::Verdict;
+
+/// Most names of nodes in one cell.
+const NAMES: usize = 8;
+/// Most lines of what does not fit a table or a list.
+pub(super) const LINES: usize = 400;
+
+/// A control's row and drawer.
+#[derive(Serialize)]
+pub(super) struct Row {
+    anchor: String,
+    id: String,
+    title: String,
+    class: &'static str,
+    word: &'static str,
+    severity: &'static str,
+    level: u8,
+    at: String,
+    why: Vec<Piece>,
+    /// Groups have different verdicts, so each tells its own.
+    mixed: bool,
+    /// Where the groups are is worth a column.
+    places: bool,
+    columns: usize,
+    groups: Vec<GroupRow>,
+    more_groups: Option<More>,
+    remedies: Vec<RemedyView>,
+    more_remedies: Vec<RemedyView>,
+    more_platforms: String,
+    note: Option<Vec<Piece>>,
+    seen: Option<&'static str>,
+    person: bool,
+    facts: String,
+    slug: String,
+}
+
+/// Equal findings.
+#[derive(Serialize)]
+struct GroupRow {
+    class: &'static str,
+    word: &'static str,
+    required: String,
+    found: String,
+    /// The finding is a value, not a sentence.
+    value: bool,
+    origins: String,
+    on: String,
+    offenders: Vec<OffenderView>,
+    more_offenders: Option<More>,
+}
+
+/// One offender.
+#[derive(Serialize)]
+struct OffenderView {
+    what: String,
+    found: String,
+}
+
+/// What opens on demand, as plain lines: thousands of them cost one element.
+#[derive(Serialize)]
+pub(super) struct More {
+    pub(super) summary: String,
+    pub(super) lines: String,
+}
+
+/// What to do on some platforms.
+#[derive(Serialize)]
+struct RemedyView {
+    /// Empty where it is the same everywhere.
+    platform: String,
+    text: Vec<Piece>,
+    patch: Option<String>,
+}
+
+/// How many rows and list entries a control may have, so that the page stays light whatever was found.
+pub(super) struct Limits {
+    groups: usize,
+    offenders: usize,
+    /// Platforms that were recognised, the likeliest first.
+    platforms: Vec<String>,
+}
+
+impl Limits {
+    /// The limits of a report.
+    pub(super) fn of(report: &Report) -> Self {
+        let controls = || report.controls.iter().chain(&report.own_checks);
+        let fits = |steps: [usize; 4], budget: usize, used: &dyn Fn(usize) -> usize| {
+            steps.into_iter().find(|step| used(*step) <= budget).unwrap_or(steps[3])
+        };
+        let mut platforms: Vec<String> = report
+            .nodes
+            .iter()
+            .flat_map(|node| &node.distributions)
+            .filter_map(|found| found.split_whitespace().next())
+            .map(str::to_owned)
+            .collect();
+        platforms.push("kubeadm".to_owned());
+        Self {
+            groups: fits([16, 8, 4, 2], 260, &|step| controls().map(|control| control.groups.len().min(step)).sum()),
+            offenders: fits([12, 6, 3, 0], 300, &|step| {
+                controls().flat_map(|control| &control.groups).map(|group| group.offenders.len().min(step)).sum()
+            }),
+            platforms,
+        }
+    }
+}
+
+impl Row {
+    /// The row of a control.
+    pub(super) fn of(report: &Report, limits: &Limits, anchor: String, control: &Control) -> Self {
+        let groups = &control.groups;
+        let several = report.nodes.len() > 1;
+        let shown = if groups.len() > limits.groups + 1 { limits.groups } else { groups.len() };
+        let (remedies, more_remedies) = remedies(control, limits);
+        let platforms: Vec<String> =
+            more_remedies.iter().map(|remedy: &RemedyView| remedy.platform.replace("Other", "other")).collect();
+        let mixed = groups.iter().any(|group| group.verdict != control.verdict);
+        let places = control.scope != "cluster"
+            && groups.iter().any(|group| !group.instances.is_empty() || several && !group.subjects.cluster);
+        Self {
+            anchor,
+            id: short(&control.id, 40),
+            title: short(&control.title, NAME),
+            class: words::class(control.verdict),
+            word: control.verdict.word(),
+            severity: words::severity(control.severity),
+            level: control.level,
+            at: where_seen(report, control),
+            why: text::pieces(&control.reason),
+            mixed,
+            places,
+            columns: 3 + usize::from(mixed) + usize::from(places),
+            groups: groups[..shown].iter().map(|group| GroupRow::of(report, limits, group)).collect(),
+            more_groups: (shown < groups.len()).then(|| more_groups(report, &groups[shown..])),
+            remedies,
+            more_platforms: text::listed(&platforms),
+            more_remedies,
+            note: control.note.as_deref().map(text::pieces),
+            seen: (control.seen_verdict != control.verdict).then(|| control.seen_verdict.word()),
+            person: control.verdict == Verdict::Review,
+            facts: facts(report, control),
+            slug: short(&control.slug, NAME),
+        }
+    }
+}
+
+impl GroupRow {
+    fn of(report: &Report, limits: &Limits, group: &Group) -> Self {
+        let offenders = &group.offenders;
+        let shown = if offenders.len() > limits.offenders + 1 { limits.offenders } else { offenders.len() };
+        Self {
+            class: words::class(group.verdict),
+            word: group.verdict.word(),
+            required: cut(&group.required, EVIDENCE),
+            found: found(report, group),
+            value: matches!(group.verdict, Verdict::Pass | Verdict::Fail | Verdict::Review),
+            origins: text::lines(group.origins.iter().map(|origin| cut(origin, EVIDENCE)), 12),
+            on: on(report, group),
+            offenders: offenders[..shown]
+                .iter()
+                .map(|offender| OffenderView {
+                    what: cut(&offender.what, EVIDENCE),
+                    found: cut(&offender.found, EVIDENCE),
+                })
+                .collect(),
+            more_offenders: (shown < offenders.len()).then(|| More {
+                summary: if shown == 0 {
+                    text::counted(offenders.len(), "offender", "offenders")
+                } else {
+                    format!("{} more", text::count(offenders.len() - shown))
+                },
+                lines: text::lines(
+                    offenders[shown..]
+                        .iter()
+                        .map(|offender| format!("{}: {}", short(&offender.what, NAME), short(&offender.found, NAME))),
+                    LINES,
+                ),
+            }),
+        }
+    }
+}
+
+/// Groups that the table has no room for.
+fn more_groups(report: &Report, groups: &[Group]) -> More {
+    More {
+        summary: format!("{} more findings", text::count(groups.len())),
+        lines: text::lines(
+            groups.iter().map(|group| {
+                let on = on(report, group).replace('\n', ", ");
+                format!("{}: {} (on {on})", group.verdict, short(&group.found, NAME))
+            }),
+            LINES,
+        ),
+    }
+}
+
+/// What was found; on a single node its own name stands where groups write `{node}`.
+fn found(report: &Report, group: &Group) -> String {
+    let text = cut(&group.found, EVIDENCE);
+    match members(report, &group.subjects).as_slice() {
+        [one] if !group.subjects.cluster => text.replace("{node}", &short(&report.nodes[*one].name, NAME)),
+        _ => text,
+    }
+}
+
+/// On which nodes and instances.
+fn on(report: &Report, group: &Group) -> String {
+    let name = |at: &usize| short(&report.nodes[*at].name, 80);
+    let total = report.nodes.len();
+    let subjects = &group.subjects;
+    let members = members(report, subjects);
+    // Over several nodes an instance begins with its node: then that says it all.
+    let known = |at: &usize| {
+        group
+            .instances
+            .iter()
+            .any(|it| it.strip_prefix(&report.nodes[*at].name).is_some_and(|rest| rest.starts_with(": ")))
+    };
+    let few = (1..=NAMES).contains(&group.instances.len());
+    let instances = || text::lines(group.instances.iter().map(|instance| short(instance, NAME)), NAMES);
+    if few && !members.is_empty() && members.iter().all(known) {
+        return instances();
+    }
+    let mut lines = Vec::new();
+    if subjects.cluster {
+        lines.push("the cluster".to_owned());
+    }
+    match &subjects.all_except {
+        Some(_) if members.len() == total && total > 1 => lines.push(format!("all {} nodes", text::count(total))),
+        Some(_) if total - members.len() <= NAMES && members.len() > NAMES => {
+            let others: Vec<String> =
+                (0..total).filter(|at| members.binary_search(at).is_err()).map(|at| name(&at)).collect();
+            lines.push(format!("{} nodes: all but {}", text::count(members.len()), text::listed(&others)));
+        }
+        _ if members.is_empty() => {}
+        _ if members.len() <= NAMES + 1 => lines.push(members.iter().map(name).collect::<Vec<_>>().join(", ")),
+        _ => {
+            let first: Vec<String> = members[..NAMES].iter().map(name).collect();
+            lines.push(format!("{} and {} more nodes", first.join(", "), text::count(members.len() - NAMES)));
+        }
+    }
+    if few {
+        lines.push(instances());
+    }
+    lines.join("\n")
+}
+
+/// The nodes of a set, in order; an index beyond the list names nothing.
+pub(super) fn members(report: &Report, subjects: &Subjects) -> Vec<usize> {
+    let total = report.nodes.len();
+    let mut nodes: Vec<usize> = match &subjects.all_except {
+        None => subjects.nodes.iter().copied().filter(|at| *at < total).collect(),
+        Some(except) => {
+            let mut is_in = vec![true; total];
+            except.iter().filter(|at| **at < total).for_each(|at| is_in[*at] = false);
+            (0..total).filter(|at| is_in[*at]).collect()
+        }
+    };
+    nodes.sort_unstable();
+    nodes.dedup();
+    nodes
+}
+
+/// How many nodes, without the list.
+fn number(report: &Report, subjects: &Subjects) -> usize {
+    match &subjects.all_except {
+        None => subjects.nodes.len(),
+        Some(except) => report.nodes.len().saturating_sub(except.len()),
+    }
+}
+
+/// Where the control's verdict holds, in a few words: `cp1`, `1 of 2 nodes`, `cluster`, `3 offenders`; nothing where all is well everywhere.
+pub(super) fn where_seen(report: &Report, control: &Control) -> String {
+    let with = |group: &&Group| group.verdict == control.verdict;
+    let offenders: usize = control.groups.iter().filter(with).map(|group| group.offenders.len()).sum();
+    let cluster = control.scope == "cluster" || control.groups.iter().any(|group| group.subjects.cluster);
+    if cluster || report.nodes.len() < 2 {
+        return match (offenders, cluster) {
+            (0, true) if !matches!(control.verdict, Verdict::Pass | Verdict::NotApplicable) => "cluster".to_owned(),
+            (0, _) => String::new(),
+            (some, _) => text::counted(some, "offender", "offenders"),
+        };
+    }
+    let of: usize = control.groups.iter().map(|group| number(report, &group.subjects)).sum();
+    let here: usize = control.groups.iter().filter(with).map(|group| number(report, &group.subjects)).sum();
+    let everywhere = here == of && matches!(control.verdict, Verdict::Pass | Verdict::NotApplicable);
+    let first = || control.groups.iter().find(with).and_then(|group| members(report, &group.subjects).first().copied());
+    match (here, of) {
+        (_, 0) => String::new(),
+        _ if everywhere => String::new(),
+        (1, 1) => first().map_or_else(String::new, |at| short(&report.nodes[at].name, 40)),
+        _ => format!("{} of {}", text::count(here), text::counted(of, "node", "nodes")),
+    }
+}
+
+/// What to do, where there is something to do: the likeliest platform, then the others. Platforms with the same words share them.
+fn remedies(control: &Control, limits: &Limits) -> (Vec<RemedyView>, Vec<RemedyView>) {
+    let open = |verdict| matches!(verdict, Verdict::Fail | Verdict::Review);
+    if !open(control.verdict) && !control.groups.iter().any(|group| open(group.verdict)) {
+        return (Vec::new(), Vec::new());
+    }
+    let mut merged: Vec<(Vec<&str>, &Remedy)> = Vec::new();
+    for (platform, remedy) in &control.remediation {
+        match merged.iter_mut().find(|(_, known)| *known == remedy) {
+            Some((platforms, _)) => platforms.push(platform),
+            None => merged.push((vec![platform], remedy)),
+        }
+    }
+    let likely = |platforms: &[&str]| {
+        limits.platforms.iter().position(|known| platforms.contains(&known.as_str())).unwrap_or(usize::MAX)
+    };
+    merged.sort_by_key(|(platforms, _)| (likely(platforms), platforms.contains(&"other")));
+    let everywhere = merged.len() == 1;
+    let mut views = merged.into_iter().map(|(platforms, remedy)| RemedyView {
+        platform: if everywhere {
+            String::new()
+        } else {
+            let names: Vec<String> =
+                platforms.into_iter().map(|platform| short(words::platform(platform), 40)).collect();
+            text::listed(&names)
+        },
+        text: text::pieces(&remedy.text),
+        patch: remedy.patch.as_deref().map(|patch| cut(patch, PROSE)),
+    });
+    let first: Vec<RemedyView> = views.next().into_iter().collect();
+    (first, views.collect())
+}
+
+/// Status, level and references in one line.
+fn facts(report: &Report, control: &Control) -> String {
+    let status =
+        if control.status == "own" { "Own check".to_owned() } else { text::sentence(&short(&control.status, 40)) };
+    let mut facts = vec![status];
+    if control.status != "own" {
+        let scored = if control.level > report.run.level { ", not scored" } else { "" };
+        facts.push(format!("level {}{scored}", control.level));
+    }
+    for (catalogue, entries) in &control.references {
+        facts.push(format!("{} {}", words::catalogue(catalogue), entries.join(", ")));
+    }
+    cut(&facts.join(" · "), EVIDENCE)
+}
