@@ -70,6 +70,21 @@ pub struct HostArgs {
     /// Kubernetes objects in YAML or JSON (file, directory, or - for standard input) in place of a cluster
     #[arg(long, value_name = "FILE|DIR|-", conflicts_with_all = ["host_root", "example"])]
     pub manifests: Option<PathBuf>,
+    /// Kubeconfig of the cluster whose API is audited
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["host_root", "example", "manifests"])]
+    pub kubeconfig: Option<PathBuf>,
+    /// Context of the kubeconfig
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["host_root", "example", "manifests"])]
+    pub context: Option<String>,
+    /// This node as well as the API
+    #[arg(long, conflicts_with_all = ["host_root", "example", "manifests"])]
+    pub node: bool,
+    /// Requests to the API server in flight at once
+    #[arg(long, value_name = "NUMBER", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub concurrency: u16,
+    /// Seconds after which what the API has not told is reported as missing
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    pub timeout: u64,
     /// The manifests are all objects of a cluster: what is not in them does not exist
     #[arg(long, requires = "manifests")]
     pub complete: bool,
@@ -200,7 +215,7 @@ pub struct EffectiveArgs {
     #[command(flatten)]
     pub host: HostArgs,
     /// Evidence file instead of a host
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["host_root", "example", "manifests"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["host_root", "example", "manifests", "kubeconfig", "context"])]
     pub evidence: Option<PathBuf>,
     /// Kubernetes version, for all components or for one; may be repeated
     #[arg(long, value_name = "[COMPONENT=]VERSION", value_parser = parse_version)]

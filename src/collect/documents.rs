@@ -6,7 +6,7 @@ use super::reader::Reader;
 use super::root::{CONFIG_LIMIT, Trouble};
 use super::yaml;
 use crate::evidence::components::FieldSpec;
-use crate::evidence::effective::project;
+use crate::evidence::effective::{other_case, project};
 use crate::evidence::flags::without_userinfo;
 use crate::evidence::{Document, DocumentRole, Gap, Observed, Origin, Reason, Value};
 
@@ -14,6 +14,8 @@ use crate::evidence::{Document, DocumentRole, Gap, Observed, Origin, Reason, Val
 pub enum Shape<'a> {
     /// An object of this kind with these fields.
     Fields(&'a str, &'a BTreeMap<String, FieldSpec>),
+    /// A drop-in of the kubelet: the same, but keys in another case are not ignored by its reader.
+    DropIn(&'a str, &'a BTreeMap<String, FieldSpec>),
     /// etcd's file: no kind, keys in any case.
     Etcd(&'a BTreeMap<String, FieldSpec>),
     /// An object of this kind, cut down by a function of its own.
@@ -71,10 +73,13 @@ fn decode(bytes: &[u8], shape: &Shape<'_>) -> Result<Value, String> {
     let value = yaml::read(bytes).map_err(|error| error.to_string())?;
     let kind_fits = |kind: &str| value.at("kind").and_then(Value::as_text) == Some(kind);
     match shape {
-        Shape::Fields(kind, _) | Shape::Object(kind, _) if !kind_fits(kind) => {
+        Shape::Fields(kind, _) | Shape::DropIn(kind, _) | Shape::Object(kind, _) if !kind_fits(kind) => {
             Err(format!("not an object of kind {kind}"))
         }
-        Shape::Fields(_, fields) => {
+        Shape::DropIn(_, fields) if other_case(fields, &value).is_some() => {
+            Err(format!("key {} is a field's name in another case", other_case(fields, &value).unwrap_or_default()))
+        }
+        Shape::DropIn(_, fields) | Shape::Fields(_, fields) => {
             project(fields, &value, false).map(|value| redact(&value)).map_err(|misfit| misfit.to_string())
         }
         Shape::Etcd(fields) => {

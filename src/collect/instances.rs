@@ -203,7 +203,7 @@ fn kubelet_documents(instance: &mut Instance, tables: &Tables, reader: &Reader<'
         }
     }
     let Some(directory) = named_path(tables, instance, "config-dir") else { return };
-    let shape = Shape::Fields("KubeletConfiguration", &tables.of(Component::Kubelet).fields);
+    let shape = Shape::DropIn("KubeletConfiguration", &tables.of(Component::Kubelet).fields);
     let mut found = Vec::new();
     match drop_ins(reader, &directory) {
         Ok(paths) => {

@@ -3,6 +3,7 @@
 //! The files tell the story in this order: a root is opened, processes are found in it, a reader follows their words to
 //! documents and certificates, named sets of files are looked at, and all of it becomes one node's evidence.
 
+pub mod api;
 mod certificates;
 mod distribution;
 mod documents;

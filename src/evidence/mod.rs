@@ -17,6 +17,7 @@ pub use node::{
     Accounts, Certificate, CollectorRights, Distribution, Document, DocumentRole, FileEntry, FileFacts, FileKind,
     FileSet, FileSetName, HostFacts, Instance, NodeEvidence, Ownership, Trace, Unit,
 };
+pub use objects::Listing;
 pub use observed::{Gap, Observed, Origin, Overridden, Reason};
 pub use value::Value;
 pub use version::{KNOWN, NotAVersion, Version};

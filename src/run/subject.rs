@@ -7,6 +7,7 @@ use super::progress::Progress;
 use super::{Failure, audit};
 use crate::cli::{HostArgs, VersionOf};
 use crate::collect;
+use crate::collect::api::{self, ApiError, ApiOptions};
 use crate::evidence::{Component, Evidence, NodeEvidence, Ownership, Tables, Version};
 
 /// Evidence with a line on each of its subjects.
@@ -37,6 +38,10 @@ pub(crate) fn collect(args: &HostArgs, tables: &Tables, quiet: bool) -> Result<S
             lines: vec![line],
         });
     }
+    let asks_api = args.kubeconfig.is_some() || args.context.is_some() || args.node;
+    if asks_api || (args.host_root.is_none() && api::is_configured()) {
+        return of_api(args, tables, &now);
+    }
     let root = args.host_root.as_deref().unwrap_or(Path::new("/"));
     let node = node(root, tables, &now)?;
     let line = match &args.host_root {
@@ -44,6 +49,38 @@ pub(crate) fn collect(args: &HostArgs, tables: &Tables, quiet: bool) -> Result<S
         None => format!("this host, {}", node.name),
     };
     Ok(Subjects { evidence: Evidence { nodes: vec![node], ..Evidence::default() }, lines: vec![line] })
+}
+
+/// The API, and this node where that was asked for or the API knows it by its machine id.
+fn of_api(args: &HostArgs, tables: &Tables, now: &str) -> Result<Subjects, Failure> {
+    let options = ApiOptions {
+        kubeconfig: args.kubeconfig.clone(),
+        context: args.context.clone(),
+        concurrency: usize::from(args.concurrency),
+        timeout: std::time::Duration::from_secs(args.timeout),
+    };
+    let cluster = api::collect_cluster(&options, now).map_err(|error| match error {
+        ApiError::Configuration(_) => Failure::usage(error.to_string()),
+        _ => Failure::incomplete(error.to_string()),
+    })?;
+    let mut lines = vec![format!("the API of cluster {}", cluster.name)];
+    let mut evidence = Evidence::default();
+    let here = node(Path::new("/"), tables, now)?;
+    let known = here
+        .host
+        .machine_id
+        .as_ref()
+        .and_then(|id| cluster.nodes.items.iter().find(|node| node.status.info.machine_id == *id));
+    if args.node || known.is_some() {
+        let mut here = here;
+        if let Some(known) = known {
+            here.name.clone_from(&known.metadata.name);
+        }
+        lines.push(format!("this node, {}", here.name));
+        evidence.nodes.push(here);
+    }
+    evidence.cluster = Some(cluster);
+    Ok(Subjects { evidence, lines })
 }
 
 fn node(root: &Path, tables: &Tables, now: &str) -> Result<NodeEvidence, Failure> {

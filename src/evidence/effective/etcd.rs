@@ -19,7 +19,29 @@ pub(super) fn merge(view: &View<'_>) -> Effective {
     } else {
         from_words(view, &mut merged);
     }
+    dropped_by_auto_tls(&mut merged, "auto-tls", "cert-file", "key-file", "client-cert-auth");
+    dropped_by_auto_tls(&mut merged, "peer-auto-tls", "peer-cert-file", "peer-key-file", "peer-client-cert-auth");
     merged
+}
+
+/// With certificates of its own making, etcd forgets that it was to ask for those of others.
+///
+/// Source: server/embed/config.go (ClientSelfCert, PeerSelfCert): the whole TLS information is replaced. Seen on 3.6.8.
+fn dropped_by_auto_tls(merged: &mut Effective, auto: &str, certificate: &str, key: &str, asks: &str) {
+    let on = merged.settings.get(auto).and_then(Observed::value) == Some(&Value::Bool(true));
+    let own = merged.text(certificate).is_some() && merged.text(key).is_some();
+    let unknown =
+        [certificate, key].iter().any(|name| merged.settings.get(*name).is_some_and(|value| value.gap().is_some()));
+    if !on || own || unknown {
+        return;
+    }
+    if let Some(Observed::Seen { value, origin, .. }) = merged.settings.get(asks)
+        && *value == Value::Bool(true)
+    {
+        let overridden = vec![Overridden { value: value.to_string(), origin: origin.clone() }];
+        let origin = Origin::Derived { rule: format!("{auto} makes etcd drop it") };
+        merged.settings.insert(asks.to_owned(), Observed::Seen { value: Value::Bool(false), origin, overridden });
+    }
 }
 
 fn variable<'a>(view: &'a View<'_>, flag: &str) -> Option<(String, &'a str)> {

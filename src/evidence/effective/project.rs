@@ -33,6 +33,24 @@ pub fn project(fields: &BTreeMap<String, FieldSpec>, document: &Value, relaxed: 
     object(fields, "", entries, relaxed).map(Value::Map)
 }
 
+/// A key of a drop-in that is a field's name in another case.
+///
+/// The kubelet decodes the merged drop-ins without regard to case, and which of two spellings wins depends on the rest
+/// (cmd/kubelet/app/server.go, mergeKubeletConfigurations, over encoding/json): such a document is not guessed at.
+pub fn other_case(fields: &BTreeMap<String, FieldSpec>, document: &Value) -> Option<String> {
+    fn search(fields: &BTreeMap<String, FieldSpec>, prefix: &str, value: &Value) -> Option<String> {
+        value.as_map()?.iter().find_map(|(key, value)| {
+            let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+            match (lookup(fields, &path, false), lookup(fields, &path, true)) {
+                (None, Some(_)) => Some(path),
+                (Some((path, Known::Object)), _) => search(fields, &path, value),
+                _ => None,
+            }
+        })
+    }
+    search(fields, "", document)
+}
+
 fn object(
     fields: &BTreeMap<String, FieldSpec>,
     prefix: &str,

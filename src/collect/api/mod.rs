@@ -1,0 +1,124 @@
+//! The cluster's API: every list that a fact needs, page by page, straight into narrow types. GET only.
+
+mod list;
+mod resources;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+use serde::Deserialize;
+
+use crate::evidence::objects::{ClusterEvidence, Source};
+use crate::evidence::{Gap, Listing, Reason, Version};
+use list::{Asker, Refused};
+
+/// How the API is asked.
+#[derive(Debug, Clone, Default)]
+pub struct ApiOptions {
+    /// Kubeconfig; the usual places without it.
+    pub kubeconfig: Option<std::path::PathBuf>,
+    /// Context of the kubeconfig; its current one without it.
+    pub context: Option<String>,
+    /// Requests in flight at once.
+    pub concurrency: usize,
+    /// Bound on the whole collection.
+    pub timeout: Duration,
+}
+
+/// Why the API could not be asked at all.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// No usable configuration.
+    #[error("no usable cluster configuration: {0}; name one with --kubeconfig FILE or --context NAME")]
+    Configuration(String),
+    /// The API server does not accept the identity.
+    #[error("the API server at {server} does not accept this identity (401): check the credentials of the context")]
+    Unauthenticated {
+        /// Where.
+        server: String,
+    },
+    /// The API server cannot be reached.
+    #[error("the API server at {server} cannot be asked: {why}")]
+    Unreachable {
+        /// Where.
+        server: String,
+        /// Why.
+        why: String,
+    },
+}
+
+/// True when a cluster is configured here: a kubeconfig in the usual places, or a pod's service account.
+pub fn is_configured() -> bool {
+    Kubeconfig::read().is_ok() || Config::incluster().is_ok()
+}
+
+/// Collects the cluster's objects.
+///
+/// # Errors
+/// Only when nothing at all can be asked; a list that is refused becomes a gap of the evidence.
+pub fn collect_cluster(options: &ApiOptions, now: &str) -> Result<ClusterEvidence, ApiError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| ApiError::Configuration(error.to_string()))?;
+    runtime.block_on(collect(options, now))
+}
+
+async fn collect(options: &ApiOptions, now: &str) -> Result<ClusterEvidence, ApiError> {
+    let (config, name) = configuration(options).await?;
+    let server = config.cluster_url.to_string();
+    let client = Client::try_from(config).map_err(|error| ApiError::Configuration(error.to_string()))?;
+    let asker = Asker::new(client, options.concurrency.max(1), options.timeout);
+    let version = match asker.get::<VersionInfo>("/version").await {
+        Ok(version) => format!("{}.{}", version.major, version.minor.trim_end_matches('+')).parse::<Version>().ok(),
+        Err(Refused::Unauthenticated) => return Err(ApiError::Unauthenticated { server }),
+        Err(Refused::Gap(gap)) if gap.reason == Reason::Denied => None,
+        Err(refused) => return Err(ApiError::Unreachable { server, why: refused.into_gap("/version").detail }),
+    };
+    let mut evidence = ClusterEvidence {
+        name,
+        source: Source::Api,
+        collected_at: now.to_owned(),
+        version,
+        namespaces: Listing::unread(Gap::new(Reason::NotAsked, "")),
+        nodes: Listing::unread(Gap::new(Reason::NotAsked, "")),
+        pods: Listing::unread(Gap::new(Reason::NotAsked, "")),
+        workloads: Listing::unread(Gap::new(Reason::NotAsked, "")),
+        service_accounts: Listing::unread(Gap::new(Reason::NotAsked, "")),
+        roles: Listing::unread(Gap::new(Reason::NotAsked, "")),
+        bindings: Listing::unread(Gap::new(Reason::NotAsked, "")),
+        network_policies: Listing::unread(Gap::new(Reason::NotAsked, "")),
+        named: BTreeMap::new(),
+        complete: true,
+    };
+    resources::collect(&asker, &mut evidence).await;
+    Ok(evidence)
+}
+
+#[derive(Deserialize)]
+struct VersionInfo {
+    major: String,
+    minor: String,
+}
+
+/// The configuration and the name by which people know the cluster.
+async fn configuration(options: &ApiOptions) -> Result<(Config, String), ApiError> {
+    let wrong = |error: &dyn std::fmt::Display| ApiError::Configuration(error.to_string());
+    let chosen = KubeConfigOptions { context: options.context.clone(), ..KubeConfigOptions::default() };
+    let read = match &options.kubeconfig {
+        Some(path) => Kubeconfig::read_from(path).map_err(|error| wrong(&error)).map(Some)?,
+        None => Kubeconfig::read().ok(),
+    };
+    match read {
+        Some(kubeconfig) => {
+            let name = options
+                .context
+                .clone()
+                .or_else(|| kubeconfig.current_context.clone())
+                .unwrap_or_else(|| "cluster".to_owned());
+            let config = Config::from_custom_kubeconfig(kubeconfig, &chosen).await.map_err(|error| wrong(&error))?;
+            Ok((config, name))
+        }
+        None => Config::incluster().map(|config| (config, "this cluster".to_owned())).map_err(|error| wrong(&error)),
+    }
+}
