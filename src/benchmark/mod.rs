@@ -1,5 +1,6 @@
 //! Floor 1: data becomes benchmarks, checks and component tables. Strict: every error names file, line and column.
 
+pub mod bootstrap;
 mod check;
 mod error;
 mod index;
@@ -10,6 +11,7 @@ use std::fmt::Write as _;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
+pub use bootstrap::StockPolicy;
 pub use check::{Check, PLATFORMS, Predicate, Remedy, Scope, Severity, Subject, Test};
 pub use error::{At, LoadError, closest};
 pub use index::{Index, IndexLine};
