@@ -1,6 +1,6 @@
 //! One check on one subject: the verdict, and what it rests on.
 
-use super::facts::cluster::ClusterContext;
+use super::facts::cluster::{ClusterContext, Rights};
 use super::facts::{Context, proven_absent};
 use super::predicate::{Outcome, Truth, all};
 use super::report::Offender;
@@ -79,15 +79,17 @@ pub fn judge(check: &Check, node: &Node<'_>, tables: &Tables) -> Vec<Judgement> 
 }
 
 /// Judges a check of the cluster as a whole.
-pub fn judge_cluster(check: &Check, evidence: &Evidence, tables: &Tables) -> Judgement {
-    let Some(cluster) = evidence.cluster.as_ref().filter(|_| !check.pass.is_empty() || !check.review.is_empty()) else {
+pub fn judge_cluster(check: &Check, evidence: &Evidence, rights: Option<&Rights<'_>>, tables: &Tables) -> Judgement {
+    let decidable =
+        evidence.cluster.as_ref().zip(rights).filter(|_| !check.pass.is_empty() || !check.review.is_empty());
+    let Some((cluster, rights)) = decidable else {
         return unasked(Reason::NeedsApi);
     };
     let nothing = NodeEvidence::default();
     let context = Context {
         tables,
         node: &nothing,
-        cluster: Some(ClusterContext { cluster, evidence }),
+        cluster: Some(ClusterContext { cluster, evidence, rights }),
         instance: None,
         version: cluster.version.unwrap_or(Version::kubernetes(*crate::evidence::KNOWN.end())),
     };

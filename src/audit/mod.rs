@@ -4,14 +4,17 @@ pub mod facts;
 mod grouping;
 mod judge;
 pub mod predicate;
+pub mod pss;
+pub mod rbac;
 pub mod report;
 mod score;
 pub mod verdict;
 
 use std::collections::BTreeMap;
 
-use crate::benchmark::{Check, Index, IndexLine, Library, Subject};
+use crate::benchmark::{Check, Index, IndexLine, Library, StockPolicy, Subject};
 use crate::evidence::{Component, Evidence, NodeEvidence, Ownership, Reason, Tables};
+use facts::cluster::Rights;
 use judge::Node;
 use report::{BenchmarkName, Control, Counts, Remedy, Report, Run, Section, Tool};
 use verdict::Verdict;
@@ -27,6 +30,8 @@ pub struct Input<'a> {
     pub index: &'a Index,
     /// Tables of the components.
     pub tables: &'a Tables,
+    /// Kubernetes' own roles and bindings, then kubeadm's.
+    pub stock: &'a [StockPolicy],
     /// What was audited, one line each.
     pub subjects: &'a [String],
     /// Why this benchmark was chosen.
@@ -40,10 +45,16 @@ pub struct Input<'a> {
 /// Makes the report.
 pub fn evaluate(input: &Input<'_>) -> Report {
     let nodes: Vec<Node<'_>> = input.evidence.nodes.iter().map(|evidence| Node::new(evidence, input.tables)).collect();
-    let line = |line: &IndexLine| control(&input.library.checks[&line.check], Some(line), &nodes, input);
+    let rights = input.evidence.cluster.as_ref().map(|cluster| Rights::new(cluster, input.stock));
+    let line =
+        |line: &IndexLine| control(&input.library.checks[&line.check], Some(line), &nodes, rights.as_ref(), input);
     let controls: Vec<Control> = input.index.controls.iter().map(line).collect();
-    let own_checks: Vec<Control> =
-        input.library.own.iter().map(|id| control(&input.library.checks[id], None, &nodes, input)).collect();
+    let own_checks: Vec<Control> = input
+        .library
+        .own
+        .iter()
+        .map(|id| control(&input.library.checks[id], None, &nodes, rights.as_ref(), input))
+        .collect();
     let sections = input.index.sections.iter().map(|(id, title)| section(id, title, &controls)).collect();
     Report {
         schema: report::SCHEMA.to_owned(),
@@ -93,10 +104,16 @@ fn run(input: &Input<'_>) -> Run {
     }
 }
 
-fn control(check: &Check, line: Option<&IndexLine>, nodes: &[Node<'_>], input: &Input<'_>) -> Control {
+fn control(
+    check: &Check,
+    line: Option<&IndexLine>,
+    nodes: &[Node<'_>],
+    rights: Option<&Rights<'_>>,
+    input: &Input<'_>,
+) -> Control {
     let mut judged = Vec::new();
     if check.subject == Subject::Cluster {
-        judged.push((usize::MAX, judge::judge_cluster(check, input.evidence, input.tables)));
+        judged.push((usize::MAX, judge::judge_cluster(check, input.evidence, rights, input.tables)));
     } else {
         for (index, node) in nodes.iter().enumerate() {
             judged.extend(judge::judge(check, node, input.tables).into_iter().map(|judgement| (index, judgement)));

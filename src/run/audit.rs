@@ -207,6 +207,7 @@ fn judge(
     let chosen = choose(args, &subjects.evidence, library)?;
     subject::narrow_by_skew(&mut subjects.evidence);
     subject::given_versions(&mut subjects.evidence, &args.kubernetes_version);
+    let stock = [benchmark::bootstrap::kubernetes()?, benchmark::bootstrap::kubeadm()?];
     let mut code = FINISHED;
     let mut complaints = Vec::new();
     for (index, why) in &chosen {
@@ -215,6 +216,7 @@ fn judge(
             library,
             index,
             tables,
+            stock: &stock,
             subjects: &subjects.lines,
             chosen: why,
             level: args.level,

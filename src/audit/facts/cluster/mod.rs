@@ -3,12 +3,14 @@
 mod admission;
 pub mod namespaces;
 pub mod pods;
+mod rights;
 
 use super::Fact;
 use crate::audit::report::Offender;
 use crate::evidence::objects::{ClusterEvidence, Listing, Source};
 use crate::evidence::{Evidence, Gap, Observed, Origin, Reason, Value};
 use pods::{Belonging, Level, QUESTIONS, Question};
+pub use rights::Rights;
 
 /// What the facts of a cluster are established from.
 #[derive(Clone, Copy)]
@@ -17,6 +19,8 @@ pub struct ClusterContext<'a> {
     pub cluster: &'a ClusterEvidence,
     /// Everything, for what the nodes say of the API server.
     pub evidence: &'a Evidence,
+    /// Its roles and bindings, arranged.
+    pub rights: &'a Rights<'a>,
 }
 
 impl ClusterContext<'_> {
@@ -46,6 +50,8 @@ pub fn establish(name: &str, context: &ClusterContext<'_>) -> Fact {
     if let Some((part, question)) = name.split_once('.') {
         let known = QUESTIONS.iter().find(|known| known.name == question);
         match (part, known) {
+            ("rights", _) => return rights::holders(question, false, context),
+            ("broad", _) => return rights::holders(question, true, context),
             ("pods", Some(question)) => return of_pods(question, context, false),
             ("agents", Some(question)) => return of_pods(question, context, true),
             ("admitting", Some(question)) => {
@@ -89,8 +95,24 @@ pub fn establish(name: &str, context: &ClusterContext<'_>) -> Fact {
         "network.plugin" => Fact::Value(admission::network_plugin(context), None),
         "secrets.external-stores" => Fact::Value(admission::external_stores(context), None),
         "images.verifiers" => Fact::Value(admission::image_verifiers(context), None),
+        "people.certificates" => Fact::Value(rights::people(context), None),
+        "people.tokens" => secrets_of(context, "kubernetes.io/service-account.name"),
+        "people.bootstrap-tokens" => secrets_of(context, ""),
         other => Fact::Value(Observed::unknown(Reason::Unsupported, format!("fact {other} has no source")), None),
     }
+}
+
+/// Secrets that are somebody's long-lived token: with an annotation, or by the name that bootstrap tokens must have.
+fn secrets_of(context: &ClusterContext<'_>, annotation: &str) -> Fact {
+    let secrets = namespaces::named(context.cluster, "Secret").iter();
+    let wanted = secrets.filter(|secret| match annotation {
+        "" => secret.metadata.namespace == "kube-system" && secret.metadata.name.starts_with("bootstrap-token-"),
+        annotation => secret.metadata.annotations.contains_key(annotation),
+    });
+    let names = Value::texts(wanted.map(|secret| format!("{}/{}", secret.metadata.namespace, secret.metadata.name)));
+    let note = (context.cluster.source == Source::Api)
+        .then(|| "Secrets are not read: RBAC cannot grant their names without their content".to_owned());
+    Fact::Value(listed(names, None, context), note)
 }
 
 fn listed(value: Value, gap: Option<&Gap>, context: &ClusterContext<'_>) -> Observed<Value> {

@@ -1,0 +1,241 @@
+//! Who holds a right that few should: by the rules that bindings really grant, Kubernetes' own objects exempt by content.
+
+use super::{ClusterContext, gap, listed};
+use crate::audit::facts::Fact;
+use crate::audit::rbac::{
+    ANONYMOUS, AUTHENTICATED, Aggregation, Bootstrap, Index, MASTERS, Name, Place, Request, SERVICE_ACCOUNTS,
+    UNAUTHENTICATED, allows, describe,
+};
+use crate::audit::report::Offender;
+use crate::benchmark::StockPolicy;
+use crate::evidence::objects::{Binding, ClusterEvidence, PolicyRule, Source, Subject};
+use crate::evidence::{Observed, Value};
+
+/// Rights of a cluster, arranged once for all questions.
+pub struct Rights<'a> {
+    index: Index<'a>,
+    stock: Bootstrap,
+}
+
+impl<'a> Rights<'a> {
+    /// Arranges roles and bindings. kubeadm's own objects are exempt where its ConfigMap shows that it set the cluster up.
+    pub fn new(cluster: &'a ClusterEvidence, stock: &[StockPolicy]) -> Self {
+        let aggregation = match cluster.source {
+            Source::Api => Aggregation::Stored,
+            Source::Manifests => Aggregation::Union,
+        };
+        let kubeadm = super::namespaces::named(cluster, "ConfigMap")
+            .iter()
+            .any(|map| map.metadata.name == "kubeadm-config" && map.metadata.namespace == "kube-system");
+        // the first policy is Kubernetes' own, what follows is kubeadm's
+        let makers = stock.iter().take(if kubeadm { stock.len() } else { 1 });
+        Self {
+            index: Index::new(&cluster.roles.items, &cluster.bindings.items, aggregation),
+            stock: Bootstrap::new(makers, cluster.version),
+        }
+    }
+}
+
+/// What a question asks of a rule.
+struct Question {
+    name: &'static str,
+    /// The objects have no namespace: a grant within one means nothing.
+    cluster_scoped: bool,
+    asks: fn(&PolicyRule) -> bool,
+}
+
+const QUESTIONS: [Question; 10] = [
+    Question { name: "cluster-admin", cluster_scoped: false, asks: everything },
+    Question {
+        name: "read-secrets",
+        cluster_scoped: false,
+        asks: |rule| any(rule, &["get", "list", "watch"], "", "secrets", ""),
+    },
+    Question { name: "create-pods", cluster_scoped: false, asks: |rule| unnamed(rule, "create", "", "pods") },
+    Question { name: "escalate", cluster_scoped: false, asks: escalates },
+    Question {
+        name: "create-volumes",
+        cluster_scoped: true,
+        asks: |rule| unnamed(rule, "create", "", "persistentvolumes"),
+    },
+    Question { name: "proxy-nodes", cluster_scoped: true, asks: proxies },
+    Question { name: "read-nodes", cluster_scoped: true, asks: proxies },
+    Question {
+        name: "approve-certificates",
+        cluster_scoped: true,
+        asks: |rule| any(rule, &["update", "patch"], "certificates.k8s.io", "certificatesigningrequests", "approval"),
+    },
+    Question { name: "change-webhooks", cluster_scoped: true, asks: changes_webhooks },
+    Question {
+        name: "mint-tokens",
+        cluster_scoped: false,
+        asks: |rule| any(rule, &["create"], "", "serviceaccounts", "token"),
+    },
+];
+
+fn any(rule: &PolicyRule, verbs: &[&str], group: &str, resource: &str, subresource: &str) -> bool {
+    verbs.iter().any(|verb| {
+        let request = Request::resource(verb, group, resource).subresource(subresource);
+        allows(rule, &request.named(Name::Any).within(Place::Anywhere))
+    })
+}
+
+/// A request without a name, such as a create: a rule with names never allows it.
+fn unnamed(rule: &PolicyRule, verb: &str, group: &str, resource: &str) -> bool {
+    allows(rule, &Request::resource(verb, group, resource).within(Place::Anywhere))
+}
+
+fn everything(rule: &PolicyRule) -> bool {
+    let all = |list: &[String]| list.iter().any(|item| item == "*");
+    all(&rule.verbs) && all(&rule.api_groups) && all(&rule.resources) && rule.resource_names.is_empty()
+}
+
+fn escalates(rule: &PolicyRule) -> bool {
+    const RBAC: &str = "rbac.authorization.k8s.io";
+    let hands_out =
+        ["roles", "clusterroles"].iter().any(|resource| any(rule, &["bind", "escalate"], RBAC, resource, ""));
+    let becomes =
+        ["users", "groups", "serviceaccounts"].iter().any(|resource| any(rule, &["impersonate"], "", resource, ""));
+    let identity = any(rule, &["impersonate"], "authentication.k8s.io", "uids", "");
+    // extra fields are subresources of any name; constrained impersonation (1.35) has verbs of its own
+    let verb = rule.verbs.iter().any(|verb| {
+        verb == "impersonate" || verb == "*" || verb.starts_with("impersonate:") || verb.starts_with("impersonate-on:")
+    });
+    let group = rule.api_groups.iter().any(|group| group == "authentication.k8s.io" || group == "*");
+    let extra = rule.resources.iter().any(|resource| resource.starts_with("userextras") || resource == "*");
+    let constrained = rule.verbs.iter().any(|verb| verb.starts_with("impersonate:"));
+    hands_out || becomes || identity || (verb && group && extra) || constrained
+}
+
+/// Any verb reaches the kubelet: a GET can open a websocket that executes.
+fn proxies(rule: &PolicyRule) -> bool {
+    any(rule, &["get", "create", "update", "patch", "delete"], "", "nodes", "proxy")
+}
+
+fn changes_webhooks(rule: &PolicyRule) -> bool {
+    let kinds = ["validatingwebhookconfigurations", "mutatingwebhookconfigurations"];
+    kinds.iter().any(|resource| {
+        any(rule, &["create", "update", "patch", "delete"], "admissionregistration.k8s.io", resource, "")
+    })
+}
+
+/// Groups that everybody is in, and nobody in particular.
+fn is_broad(subject: &Subject) -> bool {
+    match subject.kind.as_str() {
+        "Group" => [AUTHENTICATED, UNAUTHENTICATED, SERVICE_ACCOUNTS].contains(&subject.name.as_str()),
+        "User" => subject.name == ANONYMOUS,
+        _ => false,
+    }
+}
+
+/// Holders of a right: broad ones, or specific ones.
+pub(super) fn holders(question: &str, broad: bool, context: &ClusterContext<'_>) -> Fact {
+    let cluster = context.cluster;
+    let gaps = [gap(&cluster.roles), gap(&cluster.bindings)];
+    match question {
+        "wildcards" => {
+            return context.findings(if broad { Vec::new() } else { wildcards(context) }, &[gap(&cluster.roles)]);
+        }
+        "masters" => {
+            return context.findings(if broad { Vec::new() } else { masters(context) }, &[gap(&cluster.bindings)]);
+        }
+        _ => {}
+    }
+    let Some(known) = QUESTIONS.iter().find(|known| known.name == question) else {
+        return context.findings(Vec::new(), &gaps);
+    };
+    let mut offenders = Vec::new();
+    for binding in &cluster.bindings.items {
+        if known.cluster_scoped && !binding.metadata.namespace.is_empty() {
+            continue;
+        }
+        let Some(rule) = granted(binding, known, context) else { continue };
+        for subject in binding
+            .subjects
+            .iter()
+            .filter(|subject| is_broad(subject) == broad && !(subject.kind == "Group" && subject.name == MASTERS))
+        {
+            let mut subject = subject.clone();
+            if subject.kind == "ServiceAccount" && subject.namespace.is_empty() {
+                subject.namespace.clone_from(&binding.metadata.namespace);
+            }
+            let place = if binding.metadata.namespace.is_empty() {
+                "everywhere".to_owned()
+            } else {
+                format!("in {}", binding.metadata.namespace)
+            };
+            let found = format!(
+                "{place}, by binding {} of {} {}: {rule}",
+                binding.metadata.name, binding.role_ref.kind, binding.role_ref.name
+            );
+            offenders.push(Offender { what: describe::subject(&subject), found });
+        }
+    }
+    context.findings(offenders, &gaps)
+}
+
+/// The first rule by which a binding that is not Kubernetes' own grants what is asked.
+fn granted(binding: &Binding, question: &Question, context: &ClusterContext<'_>) -> Option<String> {
+    let rights = context.rights;
+    let namespace = if binding.role_ref.kind == "Role" { binding.metadata.namespace.as_str() } else { "" };
+    let rules = rights.index.rules(namespace, &binding.role_ref.name)?;
+    let rule = rules.iter().find(|rule| (question.asks)(rule))?;
+    let roles = context.cluster.roles.items.iter();
+    let role = roles
+        .filter(|role| role.metadata.namespace == namespace && role.metadata.name == binding.role_ref.name)
+        .next_back()?;
+    let own = !rights.stock.binding(binding).widens() && !rights.stock.role(role).widens();
+    (!own).then(|| describe::rule(rule))
+}
+
+/// Roles with a wildcard that are not Kubernetes' own, bound or not: the next binding gives it away.
+fn wildcards(context: &ClusterContext<'_>) -> Vec<Offender> {
+    let mut offenders = Vec::new();
+    for role in &context.cluster.roles.items {
+        let star = |list: &[String]| list.iter().any(|item| item == "*");
+        let Some(rule) =
+            role.rules.iter().find(|rule| star(&rule.verbs) || star(&rule.api_groups) || star(&rule.resources))
+        else {
+            continue;
+        };
+        if context.rights.stock.role(role).widens() {
+            let what = if role.metadata.namespace.is_empty() {
+                format!("ClusterRole {}", role.metadata.name)
+            } else {
+                format!("{}/Role {}", role.metadata.namespace, role.metadata.name)
+            };
+            offenders.push(Offender { what, found: describe::rule(rule) });
+        }
+    }
+    offenders
+}
+
+/// Bindings of the group system:masters beside Kubernetes' own.
+fn masters(context: &ClusterContext<'_>) -> Vec<Offender> {
+    let names =
+        |binding: &&Binding| binding.subjects.iter().any(|subject| subject.kind == "Group" && subject.name == MASTERS);
+    let bindings = context
+        .cluster
+        .bindings
+        .items
+        .iter()
+        .filter(names)
+        .filter(|binding| context.rights.stock.binding(binding).widens());
+    let found = |binding: &Binding| Offender {
+        what: format!("binding {}", binding.metadata.name),
+        found: format!("binds the group to {} {}", binding.role_ref.kind, binding.role_ref.name),
+    };
+    bindings.map(found).collect()
+}
+
+/// Users in bindings that are nobody's service account and not Kubernetes' own: people who may come by client certificate.
+pub(super) fn people(context: &ClusterContext<'_>) -> Observed<Value> {
+    let subjects = context.cluster.bindings.items.iter().flat_map(|binding| &binding.subjects);
+    let mut names: Vec<&str> = subjects
+        .filter(|subject| subject.kind == "User" && !subject.name.starts_with("system:"))
+        .map(|subject| subject.name.as_str())
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    listed(Value::texts(names.into_iter().take(50)), gap(&context.cluster.bindings), context)
+}

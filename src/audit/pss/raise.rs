@@ -1,0 +1,155 @@
+//! What would be refused if a namespace were raised to a level.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::wording::plural;
+use super::{Configuration, LevelVersion, Owner, Owners, Violation, evaluate_pod, evaluate_workload};
+use crate::evidence::objects::{Pod, Workload};
+
+/// What keeps a namespace from a level.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Blocked {
+    /// The level and version that it would be raised to.
+    pub policy: LevelVersion,
+    /// The workloads whose pods would be refused, by kind and name.
+    pub workloads: Vec<Blocker>,
+}
+
+/// A workload, or a pod that no workload makes, that would be refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Blocker {
+    /// Which one.
+    pub owner: Owner,
+    /// How many of its pods that exist would be refused.
+    pub pods: usize,
+    /// The first of those pods by name; empty without one.
+    pub example: String,
+    /// The pods that its template makes from now on would be refused. False although `pods` are refused means that they are
+    /// not as the template says: made by an earlier one, or changed since.
+    pub template: bool,
+    /// A static pod: it keeps running without the API's consent, only its mirror pod would be refused.
+    pub static_pod: bool,
+    /// What is refused in them: each check once, with the fields of all of them, as paths of a pod.
+    pub violations: Vec<Violation>,
+}
+
+impl Blocked {
+    /// How many pods would be refused.
+    pub fn pods(&self) -> usize {
+        self.workloads.iter().map(|workload| workload.pods).sum()
+    }
+}
+
+/// `3 pods of 2 workloads block restricted:v1.34`.
+impl fmt::Display for Blocked {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let number = |count: usize, one: &str, several: &str| format!("{count} {}", plural(one, several, count));
+        let running = self.workloads.iter().filter(|workload| workload.pods > 0).count();
+        let waiting = self.workloads.len() - running;
+        let pods = self.pods();
+        let mut who = Vec::new();
+        if running > 0 {
+            who.push(format!("{} of {}", number(pods, "pod", "pods"), number(running, "workload", "workloads")));
+        }
+        if waiting > 0 {
+            let template = plural("the template", "the templates", waiting);
+            who.push(format!("{template} of {} without pods", number(waiting, "workload", "workloads")));
+        }
+        let verb = if pods + waiting == 1 { "blocks" } else { "block" };
+        write!(out, "{} {verb} {}", who.join(" and "), self.policy)
+    }
+}
+
+/// What keeps namespaces from a level: their pods, and the templates of workloads that no other known workload makes.
+/// Namespaces that nothing keeps are left out; exempt namespaces and pods are not looked at. One pass over the objects.
+///
+/// Source: `EvaluatePodsInNamespace`, `prioritizePods` (admission/admission.go), which the API server asks when labels change;
+/// it stops after 3,000 pods or a second, this does not. It looks at finished pods too, and at no templates.
+pub fn raise<'a>(
+    policy: LevelVersion,
+    configuration: &Configuration,
+    pods: impl IntoIterator<Item = &'a Pod>,
+    workloads: impl IntoIterator<Item = &'a Workload>,
+    owners: &Owners<'_>,
+) -> BTreeMap<String, Blocked> {
+    let mut found: BTreeMap<(&str, Owner), Blocker> = BTreeMap::new();
+    for pod in pods {
+        let namespace = pod.metadata.namespace.as_str();
+        if configuration.exemption(namespace, None, &pod.spec.runtime_class_name).is_some() {
+            continue;
+        }
+        let violations = evaluate_pod(policy, pod);
+        if violations.is_empty() {
+            continue;
+        }
+        let blocker = entry(&mut found, namespace, owners.of_pod(pod));
+        blocker.pods += 1;
+        if blocker.example.is_empty() || pod.metadata.name < blocker.example {
+            blocker.example.clone_from(&pod.metadata.name);
+        }
+        blocker.static_pod |= pod.metadata.annotations.contains_key("kubernetes.io/config.mirror");
+        blocker.merge(violations, "");
+    }
+    for workload in workloads {
+        let (namespace, Some(template)) = (workload.metadata.namespace.as_str(), workload.template()) else { continue };
+        let exempt = configuration.exemption(namespace, None, &template.spec.runtime_class_name).is_some();
+        if exempt || owners.is_owned(workload) {
+            continue;
+        }
+        let violations = evaluate_workload(policy, workload).unwrap_or_default();
+        if violations.is_empty() {
+            continue;
+        }
+        let root = if workload.spec.template.is_some() { "spec.template." } else { "spec.jobTemplate.spec.template." };
+        let blocker = entry(&mut found, namespace, owners.of_workload(workload));
+        blocker.template = true;
+        blocker.merge(violations, root);
+    }
+    let mut blocked: BTreeMap<String, Blocked> = BTreeMap::new();
+    for ((namespace, _), blocker) in found {
+        let blocked = blocked.entry(namespace.to_owned()).or_insert_with(|| Blocked { policy, workloads: Vec::new() });
+        blocked.workloads.push(blocker);
+    }
+    blocked
+}
+
+fn entry<'f, 'a>(
+    found: &'f mut BTreeMap<(&'a str, Owner), Blocker>,
+    namespace: &'a str,
+    owner: Owner,
+) -> &'f mut Blocker {
+    found.entry((namespace, owner.clone())).or_insert_with(|| Blocker {
+        owner,
+        pods: 0,
+        example: String::new(),
+        template: false,
+        static_pod: false,
+        violations: Vec::new(),
+    })
+}
+
+impl Blocker {
+    /// Adds what is refused in one more of them, its paths cut down to those of a pod.
+    fn merge(&mut self, violations: Vec<Violation>, root: &str) {
+        for mut violation in violations {
+            for field in &mut violation.fields {
+                if let Some(cut) = field.strip_prefix(root) {
+                    *field = cut.to_owned();
+                }
+            }
+            match self.violations.iter_mut().find(|known| known.check == violation.check) {
+                Some(known) => {
+                    for field in violation.fields {
+                        if !known.fields.contains(&field) {
+                            known.fields.push(field);
+                        }
+                    }
+                }
+                None => self.violations.push(violation),
+            }
+        }
+    }
+}
