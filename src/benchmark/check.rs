@@ -240,6 +240,11 @@ pub fn read(file: &str, text: &str, tables: &Tables) -> Result<Vec<(Check, At)>,
 
 /// Types checks that were decoded already.
 pub(super) fn typed(file: &str, raw: Vec<RawCheck>, tables: &Tables) -> Result<Vec<(Check, At)>, LoadError> {
+    typed_each(file, raw, tables).into_iter().collect()
+}
+
+/// Types each check by itself: what is wrong with one says nothing of the others.
+pub(super) fn typed_each(file: &str, raw: Vec<RawCheck>, tables: &Tables) -> Vec<Result<(Check, At), LoadError>> {
     let loader = Loader { file, tables };
     raw.into_iter().map(|check| loader.check(check)).collect()
 }

@@ -113,14 +113,19 @@ pub fn add_own(library: &mut Library, path: &str, text: &str, tables: &Tables) -
     let checks = check::read(path, text, tables)?;
     let count = checks.len();
     for (check, at) in checks {
-        if !check.id.contains('/') {
-            return Err(LoadError::at(path, at, format!("`{0}` has no prefix: name it `yours/{0}`", check.id)));
-        }
-        let id = check.id.clone();
-        add(library, path, check, at)?;
-        library.own.push(id);
+        add_one(library, path, check, at)?;
     }
     Ok(count)
+}
+
+fn add_one(library: &mut Library, path: &str, check: Check, at: At) -> Result<(), LoadError> {
+    if !check.id.contains('/') {
+        return Err(LoadError::at(path, at, format!("`{0}` has no prefix: name it `yours/{0}`", check.id)));
+    }
+    let id = check.id.clone();
+    add(library, path, check, at)?;
+    library.own.push(id);
+    Ok(())
 }
 
 /// Ids of the shipped benchmarks, oldest first.
@@ -164,14 +169,25 @@ fn covers(path: &str, index: &Index, library: &Library) -> Result<(), LoadError>
     Ok(())
 }
 
-/// Reads an index of a user's own and holds it against the library.
-///
-/// # Errors
-/// The first thing that is wrong with it.
-pub fn lint_index(path: &str, text: &str, library: &Library) -> Result<Index, LoadError> {
-    let index = index::read(path, text)?;
-    covers(path, &index, library)?;
-    Ok(index)
+/// Everything that is wrong with a file of checks or an index, and how many checks or controls it holds. Good checks are
+/// added to the library, so that later files can be held against them.
+pub fn lint(library: &mut Library, path: &str, text: &str, tables: &Tables) -> (usize, Vec<LoadError>) {
+    if text.lines().any(|line| line.starts_with("benchmark:")) {
+        let read = index::read(path, text).and_then(|index| covers(path, &index, library).map(|()| index));
+        return read.map_or_else(|error| (0, vec![error]), |index| (index.controls.len(), Vec::new()));
+    }
+    let raw = match error::parse(path, text) {
+        Ok(raw) => raw,
+        Err(error) => return (0, vec![error]),
+    };
+    let (mut count, mut errors) = (0, Vec::new());
+    for typed in check::typed_each(path, raw, tables) {
+        match typed.and_then(|(check, at)| add_one(library, path, check, at)) {
+            Ok(()) => count += 1,
+            Err(error) => errors.push(error),
+        }
+    }
+    (count, errors)
 }
 
 /// The benchmark that fits a Kubernetes version: the newest one that names it; the newest of all for a newer version.

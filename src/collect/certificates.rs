@@ -1,4 +1,5 @@
-//! Certificates: who issued what to whom, for how long. Private keys are never opened.
+//! Certificates: who issued what to whom, for how long. No private key is kept: of a file that holds both, only the
+//! certificates are looked at.
 
 use std::fmt::Write as _;
 

@@ -171,7 +171,7 @@ impl Sources<'_> {
             let gap = settings.iter().find_map(|setting| merged.settings.get(*setting).and_then(Observed::gap));
             let path = settings.iter().find_map(|setting| merged.text(setting).map(|path| (*setting, path.to_owned())));
             match (path, gap) {
-                (Some((setting, path)), _) => set.files.push(self.entry(instance, setting, &path)),
+                (Some((setting, path)), _) => set.files.extend(self.entries(instance, setting, &path)),
                 (None, Some(gap)) => set.gap = Some(gap.clone()),
                 (None, None) => unnamed += 1,
             }
@@ -187,6 +187,16 @@ impl Sources<'_> {
             set.not_used = Some(not_used.to_owned());
         }
         set
+    }
+
+    /// What a setting names: the file that the process sees, and the one that took its place on the host since.
+    fn entries(&self, instance: &Instance, setting: &str, path: &str) -> Vec<FileEntry> {
+        let mut entry = self.entry(instance, setting, path);
+        let reader = instance.pid.and_then(|pid| self.readers.get(&pid));
+        let Some((place, facts)) = reader.and_then(|reader| reader.replaced(path)) else { return vec![entry] };
+        let named_by = entry.named_by.clone();
+        entry.path = reader.map_or(entry.path, |reader| reader.inside_name(path));
+        vec![entry, FileEntry { path: place, named_by, facts: Observed::seen(facts, Origin::Host) }]
     }
 
     fn entry(&self, instance: &Instance, setting: &str, path: &str) -> FileEntry {
@@ -262,9 +272,10 @@ impl Sources<'_> {
             for (instance, merged) in self.own(component) {
                 for setting in KEYS {
                     let Some(path) = merged.text(setting) else { continue };
-                    let entry = self.entry(instance, setting, path);
-                    if !set.files.iter().any(|file| file.path == entry.path) {
-                        set.files.push(entry);
+                    for entry in self.entries(instance, setting, path) {
+                        if !set.files.iter().any(|file| file.path == entry.path) {
+                            set.files.push(entry);
+                        }
                     }
                 }
             }

@@ -54,15 +54,9 @@ pub fn facts(root: &Root) -> (String, HostFacts) {
     });
     let kernel = procfs("/proc/sys/kernel/osrelease")
         .or_else(|| procfs("/proc/version").and_then(|text| text.split(' ').nth(2).map(str::to_owned)));
-    let facts = HostFacts {
-        kind: "recorded".to_owned(),
-        os,
-        kernel,
-        architecture: None,
-        machine_id,
-        cpus: None,
-        memory_mib: None,
-    };
+    let kind = if root.is_procfs("proc") { "live" } else { "recorded" };
+    let facts =
+        HostFacts { kind: kind.to_owned(), os, kernel, architecture: None, machine_id, cpus: None, memory_mib: None };
     (name, facts)
 }
 

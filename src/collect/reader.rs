@@ -101,7 +101,19 @@ impl<'a> Reader<'a> {
         self.at(path, |root, path| root.facts(path))
     }
 
-    fn inside_name(&self, path: &str) -> String {
+    /// Where the path leads on the host by the pod's volumes, when that is another file than the one that the process sees: a
+    /// file mounted by itself stays the old one inside when it is replaced on the host.
+    pub fn replaced(&self, path: &str) -> Option<(String, FileFacts)> {
+        let Inside::Own(root) = &self.inside else { return None };
+        let inside = root.identity(OsStr::new(path))?;
+        let place = self.through_volumes(path)?;
+        let outside = self.host.identity(OsStr::new(&place))?;
+        let facts = self.host.facts(OsStr::new(&place)).ok()?;
+        (inside != outside).then_some((place, facts))
+    }
+
+    /// How a path inside the process's own tree is named.
+    pub fn inside_name(&self, path: &str) -> String {
         format!("{path} (inside pid {})", self.pid)
     }
 

@@ -110,6 +110,20 @@ impl Root {
         Ok(self.facts_of(&state, path))
     }
 
+    /// Device and inode of what is behind `path`.
+    pub fn identity(&self, path: &OsStr) -> Option<(u64, u64)> {
+        let file = self.resolve(path, OFlag::O_PATH | OFlag::O_CLOEXEC).ok()?;
+        fstat(&file).ok().map(|state| (state.st_dev, state.st_ino))
+    }
+
+    /// True when a mount of procfs stands at `path`.
+    pub fn is_procfs(&self, path: &str) -> bool {
+        let directory = self.resolve(OsStr::new(path), OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC);
+        directory.is_ok_and(|directory| {
+            fstatfs(&directory).is_ok_and(|state| state.filesystem_type() == nix::sys::statfs::PROC_SUPER_MAGIC)
+        })
+    }
+
     /// The content of a regular file and its facts.
     ///
     /// # Errors

@@ -194,15 +194,20 @@ fn about(fact: &FactRef, tables: &Tables) -> String {
 pub(crate) fn lint(args: &LintArgs) -> Result<u8, Failure> {
     let tables = benchmark::tables()?;
     let mut library = benchmark::library(&tables)?;
-    let (mut files, mut checks) = (0usize, 0usize);
+    let (mut files, mut checks, mut errors) = (0usize, 0usize, Vec::new());
     for path in &args.paths {
         for file in yaml_files(path)? {
             let text = read_text(&file)?;
-            let name = file.display().to_string();
-            checks += benchmark::add_own(&mut library, &name, &text, &tables)?;
+            let (count, wrong) = benchmark::lint(&mut library, &file.display().to_string(), &text, &tables);
+            checks += count;
+            errors.extend(wrong);
             files += 1;
         }
     }
-    writeln!(io::stdout(), "{checks} checks in {files} files: no errors")?;
-    Ok(FINISHED)
+    if errors.is_empty() {
+        writeln!(io::stdout(), "{checks} checks in {files} files: no errors")?;
+        return Ok(FINISHED);
+    }
+    let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    Err(Failure::usage(format!("{} errors in {files} files\n{}", errors.len(), lines.join("\n"))))
 }

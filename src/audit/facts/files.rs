@@ -29,23 +29,23 @@ pub(super) fn find(name: &str, context: &Context<'_>) -> FilesFound {
         "kube-controller-manager-manifest" => of(node, Set::KubeControllerManagerManifest, Some(KubeControllerManager)),
         "kube-scheduler-manifest" => of(node, Set::KubeSchedulerManifest, Some(KubeScheduler)),
         "etcd-manifest" => of(node, Set::EtcdManifest, Some(Etcd)),
-        "cni-configuration" => of(node, Set::CniConfiguration, None),
+        "cni-configuration" => of(node, Set::CniConfiguration, Some(Kubelet)),
         "etcd-data-directory" => of(node, Set::EtcdDataDirectory, Some(Etcd)),
-        "admin-kubeconfigs" => of(node, Set::AdminKubeconfigs, None),
+        "admin-kubeconfigs" => of(node, Set::AdminKubeconfigs, Some(KubeApiserver)),
         "scheduler-kubeconfig" => of(node, Set::SchedulerKubeconfig, Some(KubeScheduler)),
         "controller-manager-kubeconfig" => of(node, Set::ControllerManagerKubeconfig, Some(KubeControllerManager)),
-        "pki-tree" => of(node, Set::PkiTree, None),
-        "pki-certificates" => filtered(of(node, Set::PkiTree, None), |file| {
+        "pki-tree" => of(node, Set::PkiTree, Some(KubeApiserver)),
+        "pki-certificates" => filtered(of(node, Set::PkiTree, Some(KubeApiserver)), |file| {
             file.path.ends_with(".crt")
                 || names(
                     file,
                     &["cert-file", "certfile", "client-certificate", "ca-file", "cafile", "certificate-authority"],
                 )
         }),
-        "pki-keys" => filtered(of(node, Set::PkiTree, None), |file| {
+        "pki-keys" => filtered(of(node, Set::PkiTree, Some(KubeApiserver)), |file| {
             file.path.ends_with(".key") || names(file, &["key-file", "keyfile", "client-key"])
         }),
-        "kubelet-service" => of(node, Set::KubeletService, None),
+        "kubelet-service" => of(node, Set::KubeletService, Some(Kubelet)),
         "kube-proxy-kubeconfig" => of(node, Set::KubeProxyKubeconfig, Some(KubeProxy)),
         "kubelet-kubeconfig" => of(node, Set::KubeletKubeconfig, Some(Kubelet)),
         "kubelet-client-ca" => of(node, Set::KubeletClientCa, Some(Kubelet)),

@@ -1,5 +1,7 @@
 //! Who holds a right that few should: by the rules that bindings really grant, Kubernetes' own objects exempt by content.
 
+use std::collections::HashMap;
+
 use super::{ClusterContext, gap, listed};
 use crate::audit::facts::Fact;
 use crate::audit::rbac::{
@@ -8,13 +10,14 @@ use crate::audit::rbac::{
 };
 use crate::audit::report::Offender;
 use crate::benchmark::StockPolicy;
-use crate::evidence::objects::{Binding, ClusterEvidence, PolicyRule, Source, Subject};
+use crate::evidence::objects::{Binding, ClusterEvidence, PolicyRule, Role, Source, Subject};
 use crate::evidence::{Observed, Value};
 
 /// Rights of a cluster, arranged once for all questions.
 pub struct Rights<'a> {
     index: Index<'a>,
     stock: Bootstrap,
+    roles: HashMap<(&'a str, &'a str), &'a Role>,
 }
 
 impl<'a> Rights<'a> {
@@ -29,9 +32,11 @@ impl<'a> Rights<'a> {
             .any(|map| map.metadata.name == "kubeadm-config" && map.metadata.namespace == "kube-system");
         // the first policy is Kubernetes' own, what follows is kubeadm's
         let makers = stock.iter().take(if kubeadm { stock.len() } else { 1 });
+        let roles = cluster.roles.items.iter();
         Self {
             index: Index::new(&cluster.roles.items, &cluster.bindings.items, aggregation),
             stock: Bootstrap::new(makers, cluster.version),
+            roles: roles.map(|role| ((role.metadata.namespace.as_str(), role.metadata.name.as_str()), role)).collect(),
         }
     }
 }
@@ -180,10 +185,7 @@ fn granted(binding: &Binding, question: &Question, context: &ClusterContext<'_>)
     let namespace = if binding.role_ref.kind == "Role" { binding.metadata.namespace.as_str() } else { "" };
     let rules = rights.index.rules(namespace, &binding.role_ref.name)?;
     let rule = rules.iter().find(|rule| (question.asks)(rule))?;
-    let roles = context.cluster.roles.items.iter();
-    let role = roles
-        .filter(|role| role.metadata.namespace == namespace && role.metadata.name == binding.role_ref.name)
-        .next_back()?;
+    let role = rights.roles.get(&(namespace, binding.role_ref.name.as_str()))?;
     let own = !rights.stock.binding(binding).widens() && !rights.stock.role(role).widens();
     (!own).then(|| describe::rule(rule))
 }
