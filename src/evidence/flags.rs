@@ -1,12 +1,14 @@
 //! Command lines read as the component itself reads them.
 //!
-//! Sources: github.com/spf13/pflag 1.0.9 (`FlagSet.parseArgs` and the `Set` methods of its value types),
-//! k8s.io/component-base 0.36 `cli/flag`, Go's `flag.FlagSet.parseOne`.
+//! Sources: github.com/spf13/pflag 1.0.9 (`FlagSet.parseArgs`), Go's `flag.FlagSet.parseOne`.
 
 use std::collections::BTreeMap;
 
+use super::Value;
 use super::components::{ComponentTable, FlagSpec, FlagSyntax};
-use super::{Value, golang};
+use super::flag_values::changes_nothing;
+
+pub use super::flag_values::parse_value;
 
 /// A command line as parsed.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -61,6 +63,13 @@ pub fn parse(table: &ComponentTable, words: &[String]) -> CommandLine {
     match table.syntax {
         FlagSyntax::Pflag => parse_pflag(table, words, &mut line),
         FlagSyntax::GoFlag => parse_go(table, words, &mut line),
+    }
+    // the last occurrence decides: `--help=false` takes back a `--help`
+    let asks = |flag: &str, answers: [&str; 2]| {
+        line.values.get(flag).is_some_and(|value| answers.contains(&value.to_string().as_str()))
+    };
+    if line.refused.is_none() && (asks("help", ["true", "true"]) || asks("version", ["true", "raw"])) {
+        line.refused = Some(Refusal::Help);
     }
     if line.refused.is_none()
         && line.positional.iter().any(|word| !word.is_empty() || table.component == super::Component::Kubelet)
@@ -249,10 +258,16 @@ impl CommandLine {
     }
 
     fn set(&mut self, name: &str, spec: &FlagSpec, text: &str) {
-        let text = &if spec.secret && !text.is_empty() { WITHHELD.to_owned() } else { without_userinfo(text) };
-        self.redacted.push(format!("--{name}={text}"));
+        let kept = if spec.secret && !text.is_empty() { WITHHELD.to_owned() } else { without_userinfo(text) };
+        self.redacted.push(format!("--{name}={kept}"));
+        if changes_nothing(&spec.kind, text) {
+            return;
+        }
         let earlier = self.values.get(name);
-        match parse_value(&spec.kind, text, earlier) {
+        // what is withheld is refused or taken by what it was; a line that was redacted before holds it no more
+        let taken = text == WITHHELD || parse_value(&spec.kind, text, earlier).is_some();
+        let value = if spec.secret { Some(Value::Text(kept)) } else { parse_value(&spec.kind, &kept, earlier) };
+        match value.filter(|_| taken) {
             Some(value) => {
                 if let Some(old) = self.values.insert(name.to_owned(), value) {
                     self.replaced.entry(name.to_owned()).or_default().push(old);
@@ -275,122 +290,4 @@ pub fn without_userinfo(text: &str) -> String {
         Some(at) => format!("{before}{WITHHELD}{}", &after[at..at + 1]) + &without_userinfo(&after[at + 1..]),
         None => format!("{before}{}", &after[..end]) + &without_userinfo(&after[end..]),
     }
-}
-
-/// One value by the rules of its flag type. `earlier` is what an earlier occurrence on the same command line gave:
-/// lists grow and maps merge. `None` means that the component refuses the text.
-pub fn parse_value(kind: &str, text: &str, earlier: Option<&Value>) -> Option<Value> {
-    let integer = |bits| golang::parse_int(text, bits).map(Value::Int);
-    let unsigned = |bits| {
-        golang::parse_uint(text, bits)
-            .map(|number| i64::try_from(number).map_or_else(|_| Value::Text(number.to_string()), Value::Int))
-    };
-    Some(match kind {
-        "bool" | "tristate" => Value::Bool(golang::parse_bool(text)?),
-        "int8" => integer(8)?,
-        "int16" => integer(16)?,
-        "int32" => integer(32)?,
-        "int" | "int64" | "count" => integer(64)?,
-        "uint8" => unsigned(8)?,
-        "uint16" => unsigned(16)?,
-        "uint32" => unsigned(32)?,
-        "uint" | "uint64" => unsigned(64)?,
-        "float32" | "float64" => parse_float(text)?,
-        // klog's verbosity: strconv.ParseInt(value, 10, 32)
-        "Level" => Value::Int(decimal(text)?),
-        "duration" => Value::Text(golang::format_duration(golang::parse_duration(text)?)),
-        "stringSlice" => grow(earlier, golang::parse_csv_record(text)?),
-        "stringArray" => grow(earlier, vec![text.to_owned()]),
-        "intSlice" | "int32Slice" | "int64Slice" => grow_numbers(earlier, text)?,
-        "mapStringBool" => merge_pairs(earlier, text, '=', |value| golang::parse_bool(value).map(Value::Bool))?,
-        "mapStringString" => merge_pairs(earlier, text, '=', |value| Some(Value::from(value)))?,
-        "langleSeparatedMapStringString" => merge_pairs(earlier, text, '<', |value| Some(Value::from(value)))?,
-        "colonSeparatedMultimapStringString" => multimap(earlier, text)?,
-        "ip" => Value::Text(parse_ip(text.trim())?),
-        "stringToString" => string_to_string(earlier, text)?,
-        _ => Value::Text(text.to_owned()),
-    })
-}
-
-/// Go prints an IPv4-mapped IPv6 address as IPv4; an empty text is no address.
-fn parse_ip(text: &str) -> Option<String> {
-    if text.is_empty() {
-        Some(String::new())
-    } else {
-        text.parse::<std::net::IpAddr>().ok().map(|address| address.to_canonical().to_string())
-    }
-}
-
-fn decimal(text: &str) -> Option<i64> {
-    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
-    let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    plain.then(|| text.parse::<i32>().ok().map(i64::from)).flatten()
-}
-
-fn parse_float(text: &str) -> Option<Value> {
-    let lower = text.to_ascii_lowercase();
-    let bare = lower.strip_prefix(['+', '-']).unwrap_or(&lower);
-    if bare.starts_with("0x") || bare.contains('_') {
-        return None;
-    }
-    text.parse::<f64>()
-        .ok()
-        .filter(|number| number.is_finite() || bare.starts_with("inf") || bare == "nan")
-        .map(Value::Float)
-}
-
-fn grow(earlier: Option<&Value>, items: Vec<String>) -> Value {
-    let mut list = earlier.and_then(Value::as_list).unwrap_or_default().to_vec();
-    list.extend(items.into_iter().map(Value::Text));
-    Value::List(list)
-}
-
-fn grow_numbers(earlier: Option<&Value>, text: &str) -> Option<Value> {
-    let mut list = earlier.and_then(Value::as_list).unwrap_or_default().to_vec();
-    for part in text.split(',') {
-        list.push(Value::Int(part.parse().ok()?));
-    }
-    Some(Value::List(list))
-}
-
-fn merge_pairs(
-    earlier: Option<&Value>,
-    text: &str,
-    separator: char,
-    read: impl Fn(&str) -> Option<Value>,
-) -> Option<Value> {
-    let mut map = earlier.and_then(Value::as_map).cloned().unwrap_or_default();
-    for pair in text.split(',').filter(|pair| !pair.is_empty()) {
-        let (key, value) = pair.split_once(separator)?;
-        map.insert(key.trim().to_owned(), read(value.trim())?);
-    }
-    Some(Value::Map(map))
-}
-
-/// pflag's stringToString: one pair alone may hold commas, several are a CSV record.
-fn string_to_string(earlier: Option<&Value>, text: &str) -> Option<Value> {
-    let mut map = earlier.and_then(Value::as_map).cloned().unwrap_or_default();
-    let pairs = match text.matches('=').count() {
-        0 => return None,
-        1 => vec![text.trim_matches('"').to_owned()],
-        _ => golang::parse_csv_record(text)?,
-    };
-    for pair in pairs {
-        let (key, value) = pair.split_once('=')?;
-        map.insert(key.to_owned(), Value::from(value));
-    }
-    Some(Value::Map(map))
-}
-
-/// `component:key=value` pairs; a pair without a component belongs to the empty key. Kept per key in the order given.
-fn multimap(earlier: Option<&Value>, text: &str) -> Option<Value> {
-    let mut map = earlier.and_then(Value::as_map).cloned().unwrap_or_default();
-    for pair in text.split(',').filter(|pair| !pair.is_empty()) {
-        let (key, value) = pair.split_once(':').unwrap_or(("", pair));
-        let entry = map.entry(key.trim().to_owned()).or_insert_with(|| Value::List(Vec::new()));
-        if let Value::List(items) = entry {
-            items.push(Value::from(value.trim()));
-        }
-    }
-    Some(Value::Map(map))
 }

@@ -50,7 +50,7 @@ fn parse_magnitude(text: &str) -> Option<u128> {
     u128::from_str_radix(&bare, base).ok()
 }
 
-/// Go's `underscoreOK`: only with a base prefix, and only between digits (or after the prefix).
+/// Go's `underscoreOK`: only between digits, or after a base prefix.
 fn underscores_fit(lower: &str) -> bool {
     let bytes = lower.as_bytes();
     let mut previous = '^';
@@ -76,8 +76,91 @@ fn underscores_fit(lower: &str) -> bool {
             previous = '!';
         }
     }
-    // with a plain decimal number underscores are refused: base 0 needs a prefix (a leading 0 is one)
-    previous != '_' && bytes.len() >= 2 && bytes[0] == b'0'
+    previous != '_'
+}
+
+/// Go's `strconv.Atoi`: decimal, with an optional sign.
+pub fn parse_decimal(text: &str) -> Option<i64> {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    plain.then(|| text.parse().ok()).flatten()
+}
+
+/// Go's `strconv.ParseFloat`: decimal or, with `0x` and a binary exponent, hexadecimal; `_` between digits; `Inf` and `NaN`.
+pub fn parse_float(text: &str, bits: u32) -> Option<f64> {
+    let lower = text.to_ascii_lowercase();
+    let bare = lower.strip_prefix(['+', '-']).unwrap_or(&lower);
+    let sign = if lower.starts_with('-') { -1.0 } else { 1.0 };
+    if matches!(bare, "inf" | "infinity") {
+        return Some(sign * f64::INFINITY);
+    }
+    if lower == "nan" {
+        return Some(f64::NAN);
+    }
+    if bare.contains('_') && !underscores_fit(bare) {
+        return None;
+    }
+    let plain: String = bare.chars().filter(|letter| *letter != '_').collect();
+    let magnitude = match plain.strip_prefix("0x") {
+        Some(rest) => hexadecimal_float(rest)?,
+        None => {
+            let (mantissa, exponent) =
+                plain.split_once('e').map_or((plain.as_str(), "0"), |(mantissa, exponent)| (mantissa, exponent));
+            let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+            let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+            if !digits(whole)
+                || !digits(fraction)
+                || whole.len() + fraction.len() == 0
+                || parse_exponent(exponent).is_none()
+            {
+                return None;
+            }
+            plain.parse::<f64>().ok()?
+        }
+    };
+    let largest = if bits == 32 { f64::from(f32::MAX) * (1.0 + f64::EPSILON) } else { f64::MAX };
+    #[expect(clippy::cast_possible_truncation, reason = "what overflows 32 bits is looked for")]
+    let overflows = magnitude > largest && (bits != 32 || (magnitude as f32).is_infinite());
+    (!overflows).then_some(sign * magnitude)
+}
+
+fn parse_exponent(text: &str) -> Option<i32> {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    // beyond a few thousand every exponent means zero or overflow
+    plain.then(|| text.parse().unwrap_or(if text.starts_with('-') { -100_000 } else { 100_000 }))
+}
+
+/// What stands after `0x`: hexadecimal digits with a binary exponent, which Go demands.
+fn hexadecimal_float(text: &str) -> Option<f64> {
+    let (mantissa, exponent) = text.split_once('p')?;
+    let mut exponent = parse_exponent(exponent)?;
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    if whole.len() + fraction.len() == 0 {
+        return None;
+    }
+    let mut number = 0f64;
+    for (index, digit) in whole.chars().chain(fraction.chars()).enumerate() {
+        number = number * 16.0 + f64::from(digit.to_digit(16)?);
+        if index >= whole.len() {
+            exponent = exponent.saturating_sub(4);
+        }
+    }
+    Some(number * 2f64.powi(exponent))
+}
+
+/// True for what apimachinery's `resource.ParseQuantity` takes.
+pub fn is_quantity(text: &str) -> bool {
+    let bare = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let number_end = bare.find(|letter: char| !letter.is_ascii_digit() && letter != '.').unwrap_or(bare.len());
+    let (number, suffix) = bare.split_at(number_end);
+    let number_fits = number.matches('.').count() <= 1 && number.bytes().any(|byte| byte.is_ascii_digit());
+    let known = matches!(
+        suffix,
+        "" | "n" | "u" | "m" | "k" | "M" | "G" | "T" | "P" | "E" | "Ki" | "Mi" | "Gi" | "Ti" | "Pi" | "Ei"
+    );
+    let exponent = suffix.strip_prefix(['e', 'E']).is_some_and(|rest| parse_exponent(rest).is_some());
+    number_fits && (known || exponent)
 }
 
 /// A duration in nanoseconds, as Go counts it.
@@ -182,7 +265,8 @@ pub fn parse_csv_record(text: &str) -> Option<Vec<String>> {
     while let Some(after) = rest.strip_prefix("\r\n").or_else(|| rest.strip_prefix('\n')) {
         rest = after;
     }
-    if rest.is_empty() {
+    // a carriage return alone at the end is dropped and leaves no line either
+    if rest.is_empty() || rest == "\r" {
         return None;
     }
     let mut fields = Vec::new();
@@ -237,7 +321,8 @@ mod tests {
         assert_eq!(parse_int("0x10", 32), Some(16));
         assert_eq!(parse_int("010", 32), Some(8));
         assert_eq!(parse_int("0_10", 32), Some(8));
-        assert_eq!(parse_int("1_0", 32), None);
+        assert_eq!(parse_int("1_0", 32), Some(10));
+        assert_eq!(parse_int("1__0", 32), None);
         assert_eq!(parse_int("08", 32), None);
         assert_eq!(parse_int("-0x80000000", 32), Some(i64::from(i32::MIN)));
         assert_eq!(parse_int("2147483648", 32), None);

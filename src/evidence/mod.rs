@@ -4,6 +4,7 @@ pub mod components;
 pub mod effective;
 pub mod facts;
 pub mod file;
+mod flag_values;
 pub mod flags;
 pub mod golang;
 mod node;

@@ -58,7 +58,11 @@ pub(super) fn merge(view: &View<'_>) -> Effective {
         gates_of_flag(view, &mut merged);
     }
     if view.table.component == Component::KubeProxy {
-        metrics_address(&mut merged);
+        if configured {
+            metrics_address(&mut merged);
+        } else {
+            old_ports(view, &mut merged);
+        }
     }
     merged
 }
@@ -77,6 +81,29 @@ fn on_top(view: &View<'_>, value: &Value, below: Observed<Value>) -> Observed<Va
         _ => Vec::new(),
     };
     Observed::Seen { value: value.clone(), origin: view.argv(), overridden }
+}
+
+/// Without a file, kube-proxy completes both addresses by its old flags for ports: one of 0 turns the server off.
+///
+/// Source: cmd/kube-proxy/app/options.go (Complete, addressFromDeprecatedFlags), 1.36.
+fn old_ports(view: &View<'_>, merged: &mut Effective) {
+    for (setting, flag) in [("metricsBindAddress", "metrics-port"), ("healthzBindAddress", "healthz-port")] {
+        let port = merged.settings.get(flag).and_then(Observed::value).and_then(Value::as_int);
+        let (Some(port), Some(Observed::Seen { value: Value::Text(address), origin, overridden })) =
+            (port, merged.settings.get(setting).cloned())
+        else {
+            continue;
+        };
+        let completed = match address.parse::<std::net::IpAddr>() {
+            _ if port == 0 => String::new(),
+            Ok(address) if address.is_ipv6() => format!("[{address}]:{port}"),
+            Ok(address) => format!("{address}:{port}"),
+            Err(_) => continue,
+        };
+        let origin = if view.given(flag).is_some() { view.argv() } else { origin };
+        let value = Observed::Seen { value: Value::Text(completed), origin, overridden };
+        merged.settings.insert(setting.to_owned(), value);
+    }
 }
 
 /// kube-proxy completes an empty or port-less metrics address from its bind address.

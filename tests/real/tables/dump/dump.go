@@ -94,7 +94,7 @@ func Command(cmd *cobra.Command) []Flag {
 func Flags(fs *pflag.FlagSet) []Flag {
 	var out []Flag
 	fs.VisitAll(func(f *pflag.Flag) {
-		x := Flag{Name: f.Name, Shorthand: f.Shorthand, Type: f.Value.Type(), Default: f.DefValue, Deprecated: f.Deprecated != ""}
+		x := Flag{Name: f.Name, Shorthand: f.Shorthand, Type: flagKind(f.Value), Default: f.DefValue, Deprecated: f.Deprecated != ""}
 		if x.Type != "bool" {
 			x.NoOpt = f.NoOptDefVal
 		}
@@ -102,6 +102,32 @@ func Flags(fs *pflag.FlagSet) []Flag {
 	})
 	sort.Slice(out, func(i, j int) bool { return out[i].Name < out[j].Name })
 	return out
+}
+
+// flagKind is the name of a flag's type: what the type says of itself, save where types of one name read differently.
+func flagKind(v pflag.Value) string {
+	inner := reflect.Indirect(reflect.ValueOf(v))
+	set := func(field string) bool {
+		f := inner.FieldByName(field)
+		return f.IsValid() && f.Bool()
+	}
+	switch inner.Type().String() {
+	case "flag.LangleSeparatedMapStringString":
+		return "langleSeparatedMapStringString"
+	case "flag.MapStringString":
+		if set("NoSplit") {
+			return "mapStringStringNoSplit"
+		}
+	case "flag.ColonSeparatedMultimapStringString":
+		if !set("allowDefaultEmptyKey") {
+			return "colonSeparatedMultimapStringStringKeyed"
+		}
+	case "flag.ConfigurationMap": // takes a key without a value
+		return "configurationMap"
+	case "flag.IPVar": // keeps the text as it is
+		return "ipText"
+	}
+	return v.Type()
 }
 
 // Gates lists the gates of the process's registry. Reflection, because older versions have no versioned history.
