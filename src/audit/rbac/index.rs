@@ -237,10 +237,15 @@ impl<'a> Index<'a> {
 
     /// The rules in force of a role; `namespace` is empty for a cluster role. `None` when there is no such role.
     pub fn rules(&self, namespace: &str, name: &str) -> Option<&[&'a PolicyRule]> {
+        self.number(namespace, name).map(|number| self.roles[number as usize].rules.as_slice())
+    }
+
+    /// The number of a role.
+    pub(super) fn number(&self, namespace: &str, name: &str) -> Option<u32> {
         let range = self.role_range.get(namespace)?;
         let run = &self.roles[range.start as usize..range.end as usize];
         let found = run.binary_search_by(|role| role.role.metadata.name.as_str().cmp(name)).ok()?;
-        Some(&run[found].rules)
+        u32::try_from(found).ok().map(|found| range.start + found)
     }
 
     fn visit<'s>(&'s self, identity: &Identity, place: Place<'_>, mut visit: impl FnMut(Grant<'s>)) {

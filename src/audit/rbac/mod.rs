@@ -7,6 +7,7 @@ mod aggregation;
 mod bootstrap;
 mod coverage;
 pub mod describe;
+pub mod escalation;
 mod identity;
 mod index;
 mod request;

@@ -1,17 +1,19 @@
 //! Who holds which powers, and where.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::power::{Given, Mode, POWERS, Power, Powers};
 use crate::audit::rbac::identity::{
-    ANONYMOUS, AUTHENTICATED, Principal, SERVICE_ACCOUNTS, UNAUTHENTICATED, principal, service_account,
+    ANONYMOUS, AUTHENTICATED, Principal, SERVICE_ACCOUNTS, UNAUTHENTICATED, group_of_namespace, principal,
+    service_account,
 };
 use crate::audit::rbac::index::Index;
 
 /// Where a power counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Where<'a> {
-    /// Everywhere, cluster-scoped objects too.
+    /// Everywhere, for cluster-scoped objects too.
     Cluster,
     /// In each namespace, not for cluster-scoped objects.
     Everywhere,
@@ -20,13 +22,20 @@ pub(super) enum Where<'a> {
 }
 
 impl Where<'_> {
-    /// The namespaces of it.
+    /// Its namespaces, without the cluster-scoped objects.
     pub const fn namespaces(self) -> Self {
         match self {
             Self::Cluster => Self::Everywhere,
             other => other,
         }
     }
+}
+
+/// Someone whom a binding may name; a service account is its user name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Who<'a> {
+    User(&'a str),
+    Group(&'a str),
 }
 
 /// A power with the binding that brings it.
@@ -39,35 +48,44 @@ pub(super) struct Held<'a> {
     pub role: u32,
 }
 
-impl<'a> Held<'a> {
+impl Held<'_> {
     pub fn power(&self) -> Power {
         self.given.power()
     }
 
-    /// All objects, not only named ones.
-    pub fn is_whole(&self) -> bool {
+    /// Over all objects, not only named ones.
+    fn is_whole(&self) -> bool {
         self.given.names.is_empty()
+    }
+
+    fn same_power(&self, given: &Given<'_>) -> bool {
+        self.power() == given.power() && self.given.mode == given.mode
     }
 }
 
-/// Powers of everyone whom a binding gives some.
-pub(super) struct Holdings<'a> {
-    /// Powers by principal and place.
-    pub of: HashMap<Principal<'a>, HashMap<Where<'a>, Vec<Held<'a>>>>,
-    /// Powers by role.
-    pub of_role: Vec<Vec<Given<'a>>>,
-    /// Which powers some service account, and some user or group, holds: what acting as one can be good for.
-    accounts: Bits<'a>,
-    users: Bits<'a>,
-}
+/// Powers by place.
+pub(super) type Places<'a> = HashMap<Where<'a>, Vec<Held<'a>>>;
 
-/// Powers as bits, by place.
-type Bits<'a> = HashMap<Where<'a>, u64>;
+/// Powers of everyone to whom a binding gives some.
+pub(super) struct Holdings<'a> {
+    pub of_user: HashMap<&'a str, Places<'a>>,
+    pub of_group: HashMap<&'a str, Places<'a>>,
+    /// Powers by role.
+    of_role: Vec<Vec<Given<'a>>>,
+    /// Which powers some service account, and some user or group, holds: what acting as one can be good for.
+    some_account: HashMap<Where<'a>, u64>,
+    some_user: HashMap<Where<'a>, u64>,
+}
 
 impl<'a> Holdings<'a> {
     pub fn new(index: &'a Index<'a>, powers: &Powers) -> Self {
-        let of_role: Vec<Vec<Given<'a>>> = index.roles.iter().map(|role| powers.of(&role.rules)).collect();
-        let mut all = Self { of: HashMap::new(), of_role, accounts: Bits::new(), users: Bits::new() };
+        let mut all = Self {
+            of_user: HashMap::new(),
+            of_group: HashMap::new(),
+            of_role: index.roles.iter().map(|role| powers.of(&role.rules)).collect(),
+            some_account: HashMap::new(),
+            some_user: HashMap::new(),
+        };
         for (number, bound) in (0..).zip(&index.bindings) {
             let Some(role) = bound.role else { continue };
             let given = &all.of_role[role as usize];
@@ -79,57 +97,76 @@ impl<'a> Holdings<'a> {
                 namespace => Where::Namespace(namespace),
             };
             for subject in &bound.subjects {
-                let Some(principal) = principal(subject.as_ref(), "") else { continue };
-                let held = all.of.entry(principal).or_default().entry(place).or_default();
+                let places = match principal(subject.as_ref(), "") {
+                    Some(Principal::User(name)) => match index.of_user.get_key_value(&name) {
+                        Some((name, _)) => all.of_user.entry(name.as_ref()).or_default(),
+                        None => continue,
+                    },
+                    Some(Principal::Group(name)) => all.of_group.entry(name).or_default(),
+                    None => continue,
+                };
+                let held = places.entry(place).or_default();
                 for given in given {
                     // cluster-scoped objects are never asked for within a namespace
-                    if place != Where::Cluster && given.ask().cluster_scoped {
-                        continue;
-                    }
-                    let known = |one: &Held<'_>| {
-                        one.power() == given.power() && one.given.mode == given.mode && one.is_whole()
-                    };
-                    if !held.iter().any(known) {
+                    let void = place != Where::Cluster && given.ask().cluster_scoped;
+                    if !void && !held.iter().any(|one| one.is_whole() && one.same_power(given)) {
                         held.push(Held { given: *given, binding: Some(number), role });
                     }
                 }
             }
         }
-        for (principal, places) in &all.of {
-            let is_account = matches!(principal, Principal::User(name) if service_account(name).is_some());
-            let bits = if is_account { &mut all.accounts } else { &mut all.users };
+        all.note_somes();
+        all
+    }
+
+    fn note_somes(&mut self) {
+        let users = self.of_user.iter().map(|(name, places)| (service_account(name).is_some(), places));
+        let groups = self.of_group.values().map(|places| (false, places));
+        for (is_account, places) in users.chain(groups) {
+            let some = if is_account { &mut self.some_account } else { &mut self.some_user };
             for (place, held) in places {
                 let plain = held.iter().filter(|held| held.given.mode == Mode::Plain);
-                *bits.entry(*place).or_default() |= plain.fold(0, |bits, held| bits | bit(held.power()));
+                *some.entry(*place).or_default() |= plain.fold(0, |bits, held| bits | bit(held.power()));
             }
         }
-        all
     }
 
     /// True when someone whom the mode lets one act as holds the power here. Who that is is not asked.
     pub fn held_by_some(&self, mode: Mode, power: Power, place: Where<'a>) -> bool {
-        let bits = match mode {
+        let some = match mode {
             Mode::Plain => return true,
-            Mode::Account => &self.accounts,
-            Mode::User => &self.users,
+            Mode::Account => &self.some_account,
+            Mode::User => &self.some_user,
         };
-        let at = |place| bits.get(&place).is_some_and(|bits| bits & (bit(power) | bit(Power::Everything)) != 0);
+        let at = |place| some.get(&place).is_some_and(|bits| bits & (bit(power) | bit(Power::Everything)) != 0);
         at(place) || at(Where::Cluster)
     }
 
+    /// Powers of a principal by place, without those of its groups.
+    pub fn places(&self, who: Who<'_>) -> Option<&Places<'a>> {
+        match who {
+            Who::User(name) => self.of_user.get(name),
+            Who::Group(name) => self.of_group.get(name),
+        }
+    }
+
     /// The powers of a principal in a place: its own there and over the cluster, and those of its groups.
-    pub fn effective(&self, principal: &Principal<'a>, place: Where<'a>) -> Effective<'a> {
+    pub fn effective(&self, who: Who<'_>, place: Where<'a>) -> Effective<'a> {
         let mut effective = Effective::default();
-        let mut add = |principal: &Principal<'a>, place: Where<'a>, fresh: bool| {
-            let held = self.of.get(principal).and_then(|places| places.get(&place));
-            held.into_iter().flatten().for_each(|held| effective.add(*held, fresh));
+        let mut add = |places: Option<&Places<'a>>, own: bool| {
+            let Some(places) = places else { return };
+            for held in places.get(&place).into_iter().flatten() {
+                effective.add(*held, own);
+            }
+            if place != Where::Cluster {
+                for held in places.get(&Where::Cluster).into_iter().flatten() {
+                    effective.add(*held, false);
+                }
+            }
         };
-        add(principal, place, true);
-        add(principal, Where::Cluster, false);
-        for group in implied(principal) {
-            let group = Principal::Group(group);
-            add(&group, place, false);
-            add(&group, Where::Cluster, false);
+        add(self.places(who), true);
+        for group in implied(who) {
+            add(self.of_group.get(group.as_ref()), false);
         }
         effective
     }
@@ -146,86 +183,70 @@ impl<'a> Holdings<'a> {
     }
 }
 
-/// The groups to which a principal surely belongs, known ones alone.
-pub(super) fn implied<'p>(principal: &'p Principal<'_>) -> Vec<&'p str> {
-    match principal {
-        Principal::User(name) if name == ANONYMOUS => vec![UNAUTHENTICATED],
-        Principal::User(name) => match service_account(name) {
-            // the group of the namespace is the part of the name that both spell alike
-            Some(_) => vec![SERVICE_ACCOUNTS, AUTHENTICATED],
-            None => vec![AUTHENTICATED],
+/// The groups to which a principal surely belongs, itself left out.
+pub(super) fn implied(who: Who<'_>) -> Vec<Cow<'static, str>> {
+    let all = Cow::Borrowed(AUTHENTICATED);
+    let accounts = Cow::Borrowed(SERVICE_ACCOUNTS);
+    match who {
+        Who::User(ANONYMOUS) => vec![Cow::Borrowed(UNAUTHENTICATED)],
+        Who::User(name) => match service_account(name) {
+            Some((namespace, _)) => vec![Cow::Owned(group_of_namespace(namespace)), accounts, all],
+            None => vec![all],
         },
-        Principal::Group(UNAUTHENTICATED | AUTHENTICATED) => Vec::new(),
-        Principal::Group(name) if name.starts_with("system:serviceaccounts:") => vec![SERVICE_ACCOUNTS, AUTHENTICATED],
-        Principal::Group(_) => vec![AUTHENTICATED],
+        Who::Group(UNAUTHENTICATED | AUTHENTICATED) => Vec::new(),
+        Who::Group(name) if name.starts_with("system:serviceaccounts:") => vec![accounts, all],
+        Who::Group(_) => vec![all],
     }
 }
 
-/// Powers that are held together.
+/// Powers that are held together, each with whether it is new here: what a wider place gives already is an edge from there.
 #[derive(Default)]
 pub(super) struct Effective<'a> {
     whole: Vec<(Held<'a>, bool)>,
-    named: Vec<Held<'a>>,
-    has: u64,
+    named: Vec<(Held<'a>, bool)>,
 }
 
 impl<'a> Effective<'a> {
-    fn add(&mut self, held: Held<'a>, fresh: bool) {
+    fn add(&mut self, held: Held<'a>, new: bool) {
         if !held.is_whole() {
-            // names beside others' powers: kept only where they are new, else each place would say them again
-            if fresh {
-                self.named.push(held);
-            }
-        } else if held.given.mode != Mode::Plain || self.has & bit(held.power()) == 0 {
-            if held.given.mode == Mode::Plain {
-                self.has |= bit(held.power());
-            }
-            self.whole.push((held, fresh));
+            self.named.push((held, new));
+        } else if !self.whole.iter().any(|(known, _)| known.same_power(&held.given)) {
+            self.whole.push((held, new));
         }
     }
 
-    /// The powers, all of them, when one is new here.
-    pub fn all<const N: usize>(&self, powers: [Power; N]) -> Option<[Held<'a>; N]> {
-        let mut fresh = false;
-        let mut found = [None; N];
-        for (slot, power) in found.iter_mut().zip(powers) {
-            let (held, is_fresh) = self.plain(power)?;
-            fresh |= is_fresh;
-            *slot = Some(held);
-        }
-        if !fresh {
-            return None;
-        }
-        let mut all = found.into_iter().flatten();
-        let first = all.next()?;
-        let mut held = [first; N];
-        for (slot, one) in held.iter_mut().skip(1).zip(all) {
-            *slot = one;
-        }
-        Some(held)
-    }
-
-    /// A power over all objects, with whether it is new here.
-    pub fn plain(&self, power: Power) -> Option<(Held<'a>, bool)> {
-        if self.has & bit(power) == 0 {
-            return None;
-        }
+    /// A power over all objects.
+    pub fn whole(&self, power: Power) -> Option<(Held<'a>, bool)> {
         self.whole.iter().find(|(held, _)| held.power() == power && held.given.mode == Mode::Plain).copied()
     }
 
-    /// Powers over named objects alone.
-    pub fn named(&self, power: Power) -> impl Iterator<Item = Held<'a>> {
-        self.named.iter().copied().filter(move |held| held.power() == power && held.given.mode == Mode::Plain)
+    /// These powers, all of them, if one is new here.
+    pub fn all(&self, powers: &[Power]) -> Option<Vec<Held<'a>>> {
+        let found: Option<Vec<(Held<'a>, bool)>> = powers.iter().map(|power| self.whole(*power)).collect();
+        let found = found?;
+        found.iter().any(|(_, new)| *new).then(|| found.into_iter().map(|(held, _)| held).collect())
     }
 
-    /// Powers while acting as someone else.
-    pub fn acting(&self, mode: Mode) -> impl Iterator<Item = Held<'a>> {
-        self.whole.iter().filter(move |(held, _)| held.given.mode == mode).map(|(held, _)| *held)
+    /// A power over named objects alone.
+    pub fn named(&self, power: Power) -> impl Iterator<Item = (Held<'a>, bool)> {
+        self.named.iter().copied().filter(move |(held, _)| held.power() == power && held.given.mode == Mode::Plain)
     }
 
-    /// True when nothing at all is held.
-    pub fn is_empty(&self) -> bool {
-        self.whole.is_empty() && self.named.is_empty()
+    /// Powers that count while one acts as someone else.
+    pub fn acting(&self, mode: Mode) -> impl Iterator<Item = (Held<'a>, bool)> {
+        self.whole.iter().copied().filter(move |(held, _)| held.given.mode == mode)
+    }
+
+    /// The same with the powers that acting as someone else brings.
+    pub fn with(&self, more: impl IntoIterator<Item = Held<'a>>) -> Self {
+        let mut all = Self { whole: self.whole.iter().map(|(held, _)| (*held, false)).collect(), named: Vec::new() };
+        for held in more {
+            if all.whole(held.power()).is_none() {
+                let given = Given { shown_mode: held.given.mode, mode: Mode::Plain, ..held.given };
+                all.whole.push((Held { given, ..held }, true));
+            }
+        }
+        all
     }
 }
 

@@ -10,6 +10,7 @@ mod graph;
 mod holdings;
 mod path;
 mod power;
+mod rights;
 mod world;
 
 pub use graph::Escalation;

@@ -273,7 +273,10 @@ impl Mode {
 pub(super) struct Given<'a> {
     /// The request, a number in [`ASKS`].
     pub ask: u8,
+    /// The mode in which it counts.
     pub mode: Mode,
+    /// The mode for which the rule writes it.
+    pub shown_mode: Mode,
     pub rule: &'a PolicyRule,
     /// Only these objects; empty for all.
     pub names: &'a [String],
@@ -291,7 +294,7 @@ impl Given<'_> {
 
 impl fmt::Display for Given<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}{}", self.mode.prefix(), self.ask())
+        write!(out, "{}{}", self.shown_mode.prefix(), self.ask())
     }
 }
 
@@ -350,21 +353,24 @@ impl Powers {
             let names = match ask.names {
                 _ if rule.resource_names.is_empty() => &[],
                 Names::Refused => continue,
-                Names::Among(these) if !rule.resource_names.iter().any(|name| these.contains(&name.as_str())) => continue,
+                Names::Among(these) if !rule.resource_names.iter().any(|name| these.contains(&name.as_str())) => {
+                    continue;
+                }
                 Names::Among(_) | Names::Whatever => &[],
                 Names::Kept => rule.resource_names.as_slice(),
             };
             let known = |one: &Given<'_>| one.power() == ask.power && one.mode == mode && one.names.is_empty();
             if !given.iter().any(known) {
-                given.push(Given { ask: number, mode, rule, names });
+                given.push(Given { ask: number, mode, shown_mode: mode, rule, names });
             }
         }
     }
 }
 
-/// The rule as far as it is meant for a mode, with plain verbs. `*` alone covers these verbs too, and needs no mode.
+/// The rule as far as it is meant for a mode, with plain verbs. `*` alone covers these verbs too and needs no mode; after a prefix
+/// it is a verb like any other.
 fn meant_for(rule: &PolicyRule, mode: Mode) -> Option<PolicyRule> {
-    let verbs: Vec<String> =
-        rule.verbs.iter().filter_map(|verb| verb.strip_prefix(mode.prefix())).map(str::to_owned).collect();
+    let meant = rule.verbs.iter().filter_map(|verb| verb.strip_prefix(mode.prefix())).filter(|verb| *verb != "*");
+    let verbs: Vec<String> = meant.map(str::to_owned).collect();
     (!verbs.is_empty()).then(|| PolicyRule { verbs, ..rule.clone() })
 }

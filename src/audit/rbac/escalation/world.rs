@@ -80,7 +80,7 @@ impl<'w> Surroundings<'w> {
             let token = all.token(pod);
             let node = Some(pod.spec.node_name.as_str()).filter(|node| !node.is_empty());
             let held = node.filter(|_| holds_node(pod));
-            let mut inside = |inside: &mut Inside<'w>| {
+            let inside = |inside: &mut Inside<'w>| {
                 inside.accounts.extend(token);
                 inside.nodes.extend(held);
             };
@@ -147,7 +147,8 @@ fn is_enterable(pod: &Pod) -> bool {
 /// A pod that has its node already: a privileged container, or the socket of the container runtime.
 fn holds_node(pod: &Pod) -> bool {
     const SOCKETS: [&str; 4] = ["containerd.sock", "crio.sock", "docker.sock", "cri-dockerd.sock"];
-    let privileged = |container: &Container| container.security_context.as_ref().and_then(|of| of.privileged) == Some(true);
+    let privileged =
+        |container: &Container| container.security_context.as_ref().and_then(|of| of.privileged) == Some(true);
     pod.spec.all_containers().any(|(_, container)| privileged(container))
         || pod.spec.volumes.iter().any(|volume| SOCKETS.iter().any(|socket| volume.host_path.ends_with(socket)))
 }
