@@ -33,6 +33,7 @@ impl Recorded {
             library: &self.library,
             index: &self.index,
             tables: &self.tables,
+            stock: &[],
             subjects: &[],
             chosen: "by the benchmark",
             level: 2,

@@ -27,6 +27,8 @@ pub fn run(options: &Options) -> bool {
     let mut oracle = Oracle::start(options);
     let mut tally = Tally::new(options, &module);
     let (mut refused, mut labels, mut repaired) = (0, 0, 0);
+    // how often each check refused a pod: a check that never does was not compared
+    let mut by_check: BTreeMap<String, u64> = BTreeMap::new();
     for numbers in options.cases().chunks(BATCH) {
         let questions: Vec<Json> = numbers.iter().map(|case| question(options.seed, *case, newest)).collect();
         if options.case.is_some() {
@@ -39,6 +41,9 @@ pub fn run(options: &Options) -> bool {
             let ours = answer(question, newest);
             labels += u64::from(question.get("labels").is_some());
             refused += u64::from(theirs["allowed"] == false);
+            for check in theirs["violations"].as_array().into_iter().flatten().filter_map(Json::as_str) {
+                *by_check.entry(check.to_owned()).or_default() += 1;
+            }
             if ours != *theirs {
                 tally.differs(|| cut_down(&mut oracle, *case, question, newest));
             } else if theirs["allowed"] == false {
@@ -48,14 +53,16 @@ pub fn run(options: &Options) -> bool {
         let questions: Vec<Json> = repairs.iter().map(|repair| repair.question.clone()).collect();
         for (repair, theirs) in repairs.iter().zip(oracle.ask(&questions)) {
             repaired += 1;
-            let still = theirs["violations"].as_array().is_some_and(|all| all.iter().any(|id| **id == repair.left_out));
+            let still = theirs["violations"].as_array().is_some_and(|all| all.iter().any(|id| *id == repair.left_out));
             if (repair.left_out.is_empty() && theirs["allowed"] != true) || (!repair.left_out.is_empty() && !still) {
                 tally.differs(|| repair.difference(&theirs));
             }
         }
     }
-    tally
-        .note(format!("{refused} pods refused by both, {labels} sets of labels, {repaired} repaired pods asked about"));
+    tally.note(format!("{refused} pods refused by both, {labels} sets of labels, {repaired} repaired pods asked about"));
+    if let Some((rarest, count)) = by_check.iter().min_by_key(|(_, count)| **count) {
+        tally.note(format!("{} checks refused, {rarest} least often: {count} times", by_check.len()));
+    }
     tally.end()
 }
 
