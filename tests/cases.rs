@@ -100,8 +100,7 @@ fn every_case_gets_its_verdict() {
     let started = Instant::now();
     let auditor = Auditor::new();
     let cases = case::all("node");
-    let (run, skipped): (Vec<&Case>, Vec<&Case>) =
-        cases.iter().partition(|case| case.skipped(is_root()).is_none());
+    let (run, skipped): (Vec<&Case>, Vec<&Case>) = cases.iter().partition(|case| case.skipped(is_root()).is_none());
     let next = AtomicUsize::new(0);
     let workers = std::thread::available_parallelism().unwrap().get();
     let failures: Vec<String> = std::thread::scope(|scope| {

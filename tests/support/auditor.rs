@@ -4,14 +4,15 @@ use std::path::Path;
 
 use kube_assay::audit::report::{Control, Report};
 use kube_assay::audit::{self, Input};
-use kube_assay::benchmark::{self, Library};
+use kube_assay::benchmark::{self, Library, StockPolicy, bootstrap};
 use kube_assay::collect;
 use kube_assay::evidence::{Component, Evidence, NodeEvidence, Tables, Version};
 
-/// Tables and checks, loaded once.
+/// Tables, checks and stock policy, loaded once.
 pub struct Auditor {
     pub tables: Tables,
     pub library: Library,
+    pub stock: [StockPolicy; 2],
 }
 
 /// When evidence is collected here.
@@ -21,7 +22,8 @@ impl Auditor {
     pub fn new() -> Self {
         let tables = benchmark::tables().unwrap();
         let library = benchmark::library(&tables).unwrap();
-        Self { tables, library }
+        let stock = [bootstrap::kubernetes().unwrap(), bootstrap::kubeadm().unwrap()];
+        Self { tables, library, stock }
     }
 
     /// Evidence of the host below a directory.
@@ -41,6 +43,7 @@ impl Auditor {
             library: &self.library,
             index: &index,
             tables: &self.tables,
+            stock: &self.stock,
             subjects: &["a host".to_owned()],
             chosen: "by the test",
             level: 2,

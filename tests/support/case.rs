@@ -201,8 +201,7 @@ pub fn all(name: &str) -> Vec<Case> {
 /// One case.
 pub fn load(path: &Path) -> Case {
     let text = fs::read_to_string(path).unwrap();
-    let mut case: Case =
-        serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let mut case: Case = serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     case.name = path.file_stem().unwrap().to_string_lossy().into_owned();
     assert!(
         case.name.starts_with(&format!("{}-", case.control)),

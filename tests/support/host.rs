@@ -133,10 +133,10 @@ fn write_processes(root: &Path, host: &Host) {
 
 /// One `/proc/<pid>`; a process without executable is a kernel thread.
 fn write_process(root: &Path, pid: u32, process: &Process, parent: u32) {
-    let name = process.exe.as_deref().map_or_else(
-        || process.argv[0].clone(),
-        |exe| exe.rsplit('/').next().unwrap_or_default().to_owned(),
-    );
+    let name = process
+        .exe
+        .as_deref()
+        .map_or_else(|| process.argv[0].clone(), |exe| exe.rsplit('/').next().unwrap_or_default().to_owned());
     let comm: String = name.chars().take(15).collect();
     let home = root.join("proc").join(pid.to_string());
     fs::create_dir_all(&home).unwrap();
@@ -147,11 +147,8 @@ fn write_process(root: &Path, pid: u32, process: &Process, parent: u32) {
         None if running => nul(&mut process.argv.iter().cloned()).into_bytes(),
         None => Vec::new(),
     };
-    let environ = if running {
-        nul(&mut process.env.iter().map(|(key, value)| format!("{key}={value}")))
-    } else {
-        String::new()
-    };
+    let environ =
+        if running { nul(&mut process.env.iter().map(|(key, value)| format!("{key}={value}"))) } else { String::new() };
     let (group, started) = (if running { pid } else { 0 }, 100 * pid);
     let stat = format!(
         "{pid} ({comm}) S {parent} {group} {group} 0 -1 4194560 900 0 3 0 250 120 0 0 20 0 1 0 {started} \
