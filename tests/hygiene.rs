@@ -1,0 +1,370 @@
+//! What keeps the project in order: floors, data that ships as it is written, facts with their source, no leftovers.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test that cannot set up its world ends, with the place"
+)]
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use kube_assay::audit::facts::{Context, establish};
+use kube_assay::audit::verdict::Verdict;
+use kube_assay::benchmark::{self, Check, Library, Subject};
+use kube_assay::evidence::components::{AdmissionPlugins, CipherSuites, ComponentTable, GateStage};
+use kube_assay::evidence::effective::effective;
+use kube_assay::evidence::facts::{self, FACTS, FactOwner, FactRef};
+use kube_assay::evidence::{Component, NodeEvidence, Version};
+use serde::de::DeserializeOwned;
+use support::auditor::Auditor;
+use support::case::{self, Host, Process};
+use support::host;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every file below a directory of the repository, without what is built or fetched.
+fn files(directory: &Path) -> Vec<PathBuf> {
+    const OUTSIDE: [&str; 6] = [".git", "target", "node_modules", "out", "__pycache__", ".venv"];
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let entry = entry.unwrap();
+        let kind = entry.file_type().unwrap();
+        if kind.is_dir() && !OUTSIDE.contains(&entry.file_name().to_str().unwrap()) {
+            found.extend(files(&entry.path()));
+        } else if kind.is_file() {
+            found.push(entry.path());
+        }
+    }
+    found.sort();
+    found
+}
+
+// ---------------------------------------------------------------- floors
+
+/// The floor of each module; a floor imports only lower ones. Floor 4 is wiring and sees all.
+const FLOORS: [(&str, u8); 8] = [
+    ("evidence", 0),
+    ("collect", 1),
+    ("benchmark", 1),
+    ("history", 1),
+    ("audit", 2),
+    ("render", 3),
+    ("cli", 4),
+    ("run", 4),
+];
+
+fn floor(module: &str) -> u8 {
+    let known = FLOORS.iter().find(|(name, _)| *name == module);
+    known.unwrap_or_else(|| panic!("src/{module} has no floor: name it in FLOORS")).1
+}
+
+/// The modules that a source file names with `crate::`, or with enough `super::`.
+fn imports(text: &str, depth: usize) -> BTreeSet<String> {
+    let code: String =
+        text.lines().filter(|line| !line.trim_start().starts_with("//")).flat_map(|line| [line, "\n"]).collect();
+    let climbing = format!("{}::", vec!["super"; depth].join("::"));
+    let mut found = BTreeSet::new();
+    for start in ["crate::", climbing.as_str()] {
+        for (at, _) in code.match_indices(start) {
+            let before = code[..at].chars().next_back();
+            if before.is_some_and(|letter| letter.is_alphanumeric() || letter == '_' || letter == ':') {
+                continue;
+            }
+            found.extend(first_names(&code[at + start.len()..]));
+        }
+    }
+    found
+}
+
+/// The first parts of the paths behind `crate::`: one, or those of a group in braces.
+fn first_names(rest: &str) -> Vec<String> {
+    let name = |text: &str| -> String {
+        text.trim_start().chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect()
+    };
+    let Some(group) = rest.strip_prefix('{') else { return vec![name(rest)] };
+    let (mut names, mut depth, mut item) = (Vec::new(), 0, String::new());
+    for letter in group.chars() {
+        match letter {
+            '}' if depth == 0 => break,
+            ',' if depth == 0 => names.push(name(&std::mem::take(&mut item))),
+            _ => {
+                depth += i32::from(letter == '{') - i32::from(letter == '}');
+                item.push(letter);
+            }
+        }
+    }
+    names.push(name(&item));
+    names.retain(|name| !name.is_empty());
+    names
+}
+
+#[test]
+fn floors_import_downwards_only() {
+    let source = root().join("src");
+    let mut wrong = Vec::new();
+    for file in files(&source) {
+        let path = file.strip_prefix(&source).unwrap();
+        let module = path.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs");
+        if matches!(module, "lib" | "main") {
+            continue;
+        }
+        // src/a/b.rs is one `super` below the crate for a, two for b
+        let inside = path.components().count() - usize::from(path.ends_with("mod.rs"));
+        for other in imports(&fs::read_to_string(&file).unwrap(), inside) {
+            // an item of the crate root is no module
+            let is_module = source.join(&other).is_dir() || source.join(format!("{other}.rs")).is_file();
+            if other == module || !is_module {
+                continue;
+            }
+            let (own, below) = (floor(module), floor(&other));
+            if own < 4 && below >= own {
+                wrong.push(format!("{} (floor {own}) imports {other} (floor {below})", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn imports_are_found() {
+    let text = "use crate::{audit::{self, x}, run::y};\n// use crate::cli;\nlet a = crate::render::b;\nuse super::super::collect::z;";
+    let found: Vec<String> = imports(text, 2).into_iter().collect();
+    assert_eq!(found, ["audit", "collect", "render", "run"]);
+}
+
+#[test]
+fn source_files_are_short() {
+    let long: Vec<String> = files(&root().join("src"))
+        .into_iter()
+        .filter(|file| file.extension().is_some_and(|extension| extension == "rs"))
+        .map(|file| (fs::read_to_string(&file).unwrap().lines().count(), file))
+        .filter(|(lines, _)| *lines >= 500)
+        .map(|(lines, file)| format!("{}: {lines} lines", file.display()))
+        .collect();
+    assert!(long.is_empty(), "split at 500 lines: {long:?}");
+}
+
+// ---------------------------------------------------------------- words
+
+/// Texts that have no place in a published repository. Put together here, so that this file does not hold them.
+fn forbidden() -> Vec<String> {
+    let of_machines = ["work/", "tmp/plan", "root/.cargo", "root/go/pkg", "root/.rustup"];
+    let of_registries = ["registry.npmjs", "index.crates", "static.crates", "proxy.golang", "files.pythonhosted"];
+    let mut words: Vec<String> = of_machines.iter().map(|path| format!("/{path}")).collect();
+    words.extend(of_registries.iter().map(|host| format!("{host}.")));
+    words
+}
+
+#[test]
+fn nothing_speaks_of_the_machine_it_was_made_on() {
+    let words = forbidden();
+    let mut found = Vec::new();
+    for file in files(root()) {
+        let bytes = fs::read(&file).unwrap();
+        // the lock file names where crates come from: that is its content
+        if file.ends_with("Cargo.lock") || bytes.contains(&0) {
+            continue;
+        }
+        let text = String::from_utf8_lossy(&bytes);
+        for (number, line) in text.lines().enumerate() {
+            let hit = words.iter().find(|word| line.contains(word.as_str()));
+            found.extend(hit.map(|word| format!("{}:{}: {word}", file.display(), number + 1)));
+        }
+    }
+    assert!(found.is_empty(), "\n{}", found.join("\n"));
+}
+
+// ---------------------------------------------------------------- data
+
+fn yaml<T: DeserializeOwned>(path: &str) -> T {
+    let text = fs::read_to_string(root().join("benchmarks").join(path)).unwrap();
+    serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+#[track_caller]
+fn same(what: &str, shipped: &impl Debug, written: &impl Debug) {
+    let (shipped, written) = (format!("{shipped:?}"), format!("{written:?}"));
+    let at = shipped.bytes().zip(written.bytes()).take_while(|(one, other)| one == other).count();
+    let near = |text: &str| text.chars().skip(at.saturating_sub(60)).take(160).collect::<String>();
+    assert!(shipped == written, "{what} ships as {} and is written as {}", near(&shipped), near(&written));
+}
+
+#[test]
+fn tables_ship_as_they_are_written() {
+    let tables = benchmark::tables().unwrap();
+    for component in Component::ALL {
+        let written: ComponentTable = yaml(&format!("components/{component}.yaml"));
+        same(component.name(), tables.of(component), &written);
+    }
+    same("admission plugins", &tables.admission, &yaml::<AdmissionPlugins>("components/admission-plugins.yaml"));
+    same("cipher suites", &tables.ciphers, &yaml::<CipherSuites>("components/tls-ciphers.yaml"));
+    let gates: BTreeMap<String, BTreeMap<Version, GateStage>> = yaml("components/feature-gates.yaml");
+    same("feature gates", &tables.gates, &gates);
+}
+
+#[test]
+fn checks_ship_as_they_are_written() {
+    let auditor = Auditor::new();
+    let mut written = Library::default();
+    for file in files(&root().join("benchmarks/checks")) {
+        // read as a user's own checks, which need a prefix
+        let text = fs::read_to_string(&file).unwrap().replace("\n- id: ", "\n- id: own/").replacen(
+            "- id: own/",
+            "- id: own/",
+            1,
+        );
+        let text = text.strip_prefix("- id: ").map_or(text.clone(), |rest| format!("- id: own/{rest}"));
+        benchmark::add_own(&mut written, &file.display().to_string(), &text, &auditor.tables).unwrap();
+    }
+    assert_eq!(written.checks.len(), auditor.library.checks.len(), "as many checks in the binary as in the files");
+    for (id, check) in &auditor.library.checks {
+        let other = Check { id: id.clone(), ..written.checks[&format!("own/{id}")].clone() };
+        same(id, check, &other);
+    }
+}
+
+#[test]
+fn indexes_ship_as_they_are_written() {
+    let mut auditor = Auditor::new();
+    for id in benchmark::benchmarks() {
+        let text = fs::read_to_string(root().join("benchmarks").join(format!("{id}.yaml"))).unwrap();
+        let (controls, errors) = benchmark::lint(&mut auditor.library, &id, &text, &auditor.tables);
+        assert!(errors.is_empty(), "{id}: {errors:?}");
+        let index = benchmark::benchmark(&id, &auditor.library).unwrap();
+        assert_eq!(controls, index.controls.len(), "{id}");
+        for line in &index.controls {
+            let level = format!("{{check: {}, level: {}, status: {}}}", line.check, line.level, status(line.automated));
+            let quoted = [format!("{}: {level}", line.id), format!("\"{}\": {level}", line.id)];
+            assert!(
+                quoted.iter().any(|line| text.contains(line)),
+                "{id} holds no line like {}, which ships with the binary",
+                quoted[0]
+            );
+        }
+    }
+}
+
+fn status(automated: bool) -> &'static str {
+    if automated { "automated" } else { "manual" }
+}
+
+#[test]
+fn indexes_are_complete_and_use_every_check() {
+    let auditor = Auditor::new();
+    let mut used = BTreeSet::new();
+    let mut counts = Vec::new();
+    for id in benchmark::benchmarks() {
+        let index = benchmark::benchmark(&id, &auditor.library).unwrap();
+        counts.push((id, index.controls.len()));
+        used.extend(index.controls.into_iter().map(|line| line.check));
+    }
+    let expected = [("cis-1.11", 133), ("cis-1.12", 131), ("cis-2.0", 131), ("cis-2.1", 134)];
+    for (id, count) in expected {
+        assert!(counts.contains(&(id.to_owned(), count)), "{id} has {count} controls: {counts:?}");
+    }
+    let idle: Vec<&String> = auditor.library.checks.keys().filter(|id| !used.contains(*id)).collect();
+    assert!(idle.is_empty(), "no index uses {idle:?}");
+}
+
+// ---------------------------------------------------------------- facts
+
+/// A host that runs one of everything, with nothing said.
+fn minimal(auditor: &Auditor) -> NodeEvidence {
+    let scratch = tempfile::tempdir().unwrap();
+    let run = |component: Component| Process {
+        exe: Some(format!("/usr/bin/{component}")),
+        argv: vec![component.name().to_owned()],
+        ..Process::default()
+    };
+    host::write(scratch.path(), &Host { processes: Component::ALL.map(run).into(), ..Host::default() });
+    auditor.collect(scratch.path())
+}
+
+#[test]
+fn every_fact_has_a_source() {
+    let auditor = Auditor::new();
+    let node = minimal(&auditor);
+    let version = Version::kubernetes(34);
+    let mut without = Vec::new();
+    for (index, spec) in FACTS.iter().enumerate() {
+        let component = match spec.owner {
+            FactOwner::Component(component) => Some(component),
+            _ => None,
+        };
+        let instance = component.map(|component| node.instances.iter().find(|one| one.component == component).unwrap());
+        let merged = instance.map(|instance| effective(&auditor.tables, instance, version));
+        let context = Context {
+            tables: &auditor.tables,
+            node: &node,
+            cluster: None,
+            instance: instance.zip(merged.as_ref()),
+            version,
+        };
+        let said = format!("{:?}", establish(&FactRef::Computed(index), &context));
+        if said.contains("has no source") || said.contains("no set of files is called") {
+            without.push(spec.name);
+        }
+    }
+    assert!(without.is_empty(), "facts without a source: {without:?}");
+}
+
+#[test]
+fn every_name_of_a_fact_is_found_again() {
+    let tables = benchmark::tables().unwrap();
+    let lost: Vec<String> =
+        facts::names(&tables).into_iter().filter(|name| facts::find(&tables, name).is_none()).collect();
+    // etcd's file keys are no names of their own: its flags are
+    let lost: Vec<&String> = lost.iter().filter(|name| !name.starts_with("etcd.")).collect();
+    assert!(lost.is_empty(), "suggested, but not found: {lost:?}");
+}
+
+// ---------------------------------------------------------------- cases
+
+/// Verdicts that no host can bring about, each with the reason.
+const IMPOSSIBLE: [(&str, Verdict, &str); 0] = [];
+
+#[test]
+fn every_check_can_pass_fail_and_be_unknown() {
+    let auditor = Auditor::new();
+    let mut slugs: BTreeMap<(String, String), String> = BTreeMap::new();
+    for id in benchmark::benchmarks() {
+        let index = benchmark::benchmark(&id, &auditor.library).unwrap();
+        slugs.extend(index.controls.iter().map(|line| ((id.clone(), line.id.clone()), line.check.clone())));
+    }
+    let mut proven: BTreeSet<(&str, Verdict)> = BTreeSet::new();
+    let cases = case::all("node");
+    for case in &cases {
+        for (control, expected) in case.expectations() {
+            let slug = &slugs[&(case.benchmark.clone(), control.to_owned())];
+            if let [verdict] = expected.0[..] {
+                proven.insert((slug, verdict));
+            }
+        }
+    }
+    let mut missing = Vec::new();
+    // checks of the cluster have cases of their own kind
+    let decided = auditor.library.checks.values().filter(|check| check.subject != Subject::Cluster);
+    for check in decided {
+        let mut wanted = vec![Verdict::Pass, Verdict::Fail, Verdict::Unknown];
+        wanted.extend((!check.review.is_empty()).then_some(Verdict::Review));
+        wanted.extend((!check.not_applicable_when.is_empty()).then_some(Verdict::NotApplicable));
+        for verdict in wanted {
+            let impossible = IMPOSSIBLE.iter().any(|(id, known, _)| *id == check.id && *known == verdict);
+            if !impossible && !proven.contains(&(check.id.as_str(), verdict)) {
+                missing.push(format!("{} is never proven to be {verdict}", check.id));
+            }
+        }
+    }
+    for (id, verdict, why) in IMPOSSIBLE {
+        assert!(!proven.contains(&(id, verdict)), "{id} can be {verdict} after all, not: {why}");
+    }
+    assert!(missing.is_empty(), "\n{}", missing.join("\n"));
+}
