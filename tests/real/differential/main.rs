@@ -16,6 +16,9 @@
     reason = "a test program on its own: it prints, runs binaries, and stops where something is wrong with its set-up"
 )]
 
+mod pss;
+mod pss_pods;
+mod pss_repair;
 mod random;
 mod shrink;
 mod suite;
@@ -33,6 +36,7 @@ fn main() {
         }
     };
     let clean = match options.suite.as_str() {
+        "pss" => pss::run(&options),
         "yaml" => yaml::run(&options),
         other => {
             eprintln!("differential: no suite {other}");

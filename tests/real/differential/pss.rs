@@ -59,7 +59,7 @@ pub fn run(options: &Options) -> bool {
             }
         }
     }
-    tally.note(format!("{refused} pods refused by both, {labels} sets of labels, {repaired} repaired pods asked about"));
+    tally.note(format!("{refused} pods refused by both, {labels} sets of labels, {repaired} repaired pods"));
     if let Some((rarest, count)) = by_check.iter().min_by_key(|(_, count)| **count) {
         tally.note(format!("{} checks refused, {rarest} least often: {count} times", by_check.len()));
     }

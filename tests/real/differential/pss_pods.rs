@@ -269,7 +269,8 @@ impl Pods<'_> {
 
     fn volume(&mut self) -> Json {
         let good = self.hardened && self.random.percent(90);
-        let source = self.random.word(if good { &VOLUMES[..9] } else { &VOLUMES });
+        let all: &[&str] = if self.random.percent(30) { &["hostPath"] } else { &VOLUMES };
+        let source = self.random.word(if good { &VOLUMES[..9] } else { all });
         let name = self.random.word(&["v", "data", "cache"]);
         if self.random.percent(3) || (source == "image" && self.server < 33) {
             return json!({"name": name});
