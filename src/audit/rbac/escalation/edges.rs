@@ -313,7 +313,7 @@ impl<'g, 'a> Graph<'g, 'a> {
         }
         self.join_groups(number, who, None);
         let holdings = self.holdings;
-        for place in holdings.places(who).into_iter().flat_map(HashMap::keys) {
+        for place in holdings.places(who).into_iter().flat_map(BTreeMap::keys) {
             let effective = holdings.effective(who, *place);
             self.rights(number, Some(who), *place, &effective);
             for mode in [Mode::Account, Mode::User] {

@@ -1,7 +1,7 @@
 //! Who holds which powers, and where.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::power::{Given, Mode, POWERS, Power, Powers};
 use crate::audit::rbac::identity::{
@@ -64,27 +64,27 @@ impl Held<'_> {
 }
 
 /// Powers by place.
-pub(super) type Places<'a> = HashMap<Where<'a>, Vec<Held<'a>>>;
+pub(super) type Places<'a> = BTreeMap<Where<'a>, Vec<Held<'a>>>;
 
-/// Powers of everyone to whom a binding gives some.
+/// Powers of everyone to whom a binding gives some. Sorted, so that of several ways equally short the same one is found each time.
 pub(super) struct Holdings<'a> {
-    pub of_user: HashMap<&'a str, Places<'a>>,
-    pub of_group: HashMap<&'a str, Places<'a>>,
+    pub of_user: BTreeMap<&'a str, Places<'a>>,
+    pub of_group: BTreeMap<&'a str, Places<'a>>,
     /// Powers by role.
     of_role: Vec<Vec<Given<'a>>>,
     /// Which powers some service account, and some user or group, holds: what acting as one can be good for.
-    some_account: HashMap<Where<'a>, u64>,
-    some_user: HashMap<Where<'a>, u64>,
+    some_account: BTreeMap<Where<'a>, u64>,
+    some_user: BTreeMap<Where<'a>, u64>,
 }
 
 impl<'a> Holdings<'a> {
     pub fn new(index: &'a Index<'a>, powers: &Powers) -> Self {
         let mut all = Self {
-            of_user: HashMap::new(),
-            of_group: HashMap::new(),
+            of_user: BTreeMap::new(),
+            of_group: BTreeMap::new(),
             of_role: index.roles.iter().map(|role| powers.of(&role.rules)).collect(),
-            some_account: HashMap::new(),
-            some_user: HashMap::new(),
+            some_account: BTreeMap::new(),
+            some_user: BTreeMap::new(),
         };
         for (number, bound) in (0..).zip(&index.bindings) {
             let Some(role) = bound.role else { continue };

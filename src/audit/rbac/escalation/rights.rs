@@ -14,7 +14,7 @@ impl<'a> Graph<'_, 'a> {
         let cluster = place == Where::Cluster;
         if let Some(all) = held.all(&[Power::Everything]) {
             let to = if cluster { Node::Target(Target::ClusterAdmin) } else { Node::NamespaceAdmin(within) };
-            self.gain(from, to, all, 1, Some(place));
+            self.gain(from, to, all, 1, Some(place).filter(|_| !cluster));
         }
         self.pods(from, place, held);
         self.accounts_and_secrets(from, place, held);
@@ -125,7 +125,8 @@ impl<'a> Graph<'_, 'a> {
                 _ => continue,
             };
             for role in bind.given.names.iter().filter_map(|name| self.index.number(of, name)) {
-                self.gain(from, Node::Bound(role, place), vec![bind, write], 1, Some(place));
+                let shown = Some(place).filter(|place| *place != Where::Cluster);
+                self.gain(from, Node::Bound(role, place), vec![bind, write], 1, shown);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What surrounds roles and bindings: accounts, pods, nodes, and whether admission lets a pod take its node.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::evidence::Version;
 use crate::evidence::objects::{ApiNode, ClusterEvidence, Container, Listing, Namespace, Pod, ServiceAccount, Source};
@@ -54,7 +54,7 @@ pub(super) struct Inside<'w> {
 /// The world, arranged.
 pub(super) struct Surroundings<'w> {
     pub world: World<'w>,
-    pub of_namespace: HashMap<&'w str, Inside<'w>>,
+    pub of_namespace: BTreeMap<&'w str, Inside<'w>>,
     pub of_node: HashMap<&'w str, Inside<'w>>,
     /// Nodes that run the control plane: root there has its keys.
     pub control_plane: HashSet<&'w str>,
@@ -66,7 +66,7 @@ impl<'w> Surroundings<'w> {
         let accounts = world.service_accounts.items.iter();
         let mut all = Self {
             world,
-            of_namespace: HashMap::new(),
+            of_namespace: BTreeMap::new(),
             of_node: HashMap::new(),
             control_plane: world.nodes.iter().filter(|node| is_control_plane(node)).map(name).collect(),
             existing: accounts
