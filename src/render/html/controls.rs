@@ -2,13 +2,15 @@
 
 use serde::Serialize;
 
-use super::text::{self, EVIDENCE, NAME, PROSE, Piece, cut, short};
+use super::text::{self, EVIDENCE, NAME, PROSE, Piece, SENTENCE, cut, short};
 use super::words;
-use crate::audit::report::{Control, Group, Remedy, Report, Subjects};
+use crate::audit::report::{Control, Group, Offender, Remedy, Report, Subjects};
 use crate::audit::verdict::Verdict;
 
 /// Most names of nodes in one cell.
 const NAMES: usize = 8;
+/// Most reasons why a control does not apply to some nodes.
+const ELSEWHERE: usize = 3;
 /// Most lines of what does not fit a table or a list.
 pub(super) const LINES: usize = 400;
 
@@ -26,10 +28,16 @@ pub(super) struct Row {
     why: Vec<Piece>,
     /// Groups have different verdicts, so each tells its own.
     mixed: bool,
+    /// Some group says what is required.
+    required: bool,
+    /// Some group has an origin of its own.
+    origins: bool,
     /// Where the groups are is worth a column.
     places: bool,
     columns: usize,
     groups: Vec<GroupRow>,
+    /// Where the control does not apply, although it does elsewhere.
+    elsewhere: Vec<String>,
     more_groups: Option<More>,
     remedies: Vec<RemedyView>,
     more_remedies: Vec<RemedyView>,
@@ -115,7 +123,9 @@ impl Limits {
 impl Row {
     /// The row of a control.
     pub(super) fn of(report: &Report, limits: &Limits, anchor: String, control: &Control) -> Self {
-        let groups = &control.groups;
+        let apart =
+            |group: &&Group| group.verdict == Verdict::NotApplicable && control.verdict != Verdict::NotApplicable;
+        let (elsewhere, groups): (Vec<&Group>, Vec<&Group>) = control.groups.iter().partition(apart);
         let several = report.nodes.len() > 1;
         let shown = if groups.len() > limits.groups + 1 { limits.groups } else { groups.len() };
         let (remedies, more_remedies) = remedies(control, limits);
@@ -124,6 +134,8 @@ impl Row {
         let mixed = groups.iter().any(|group| group.verdict != control.verdict);
         let places = control.scope != "cluster"
             && groups.iter().any(|group| !group.instances.is_empty() || several && !group.subjects.cluster);
+        let required = groups.iter().any(|group| !group.required.is_empty());
+        let origins = groups.iter().any(|group| !group.origins.is_empty());
         Self {
             anchor,
             id: short(&control.id, 40),
@@ -136,8 +148,11 @@ impl Row {
             why: text::pieces(&control.reason),
             mixed,
             places,
-            columns: 3 + usize::from(mixed) + usize::from(places),
+            required,
+            origins,
+            columns: 1 + [mixed, required, origins, places].into_iter().filter(|column| *column).count(),
             groups: groups[..shown].iter().map(|group| GroupRow::of(report, limits, group)).collect(),
+            elsewhere: elsewhere.iter().take(ELSEWHERE).map(|group| not_here(report, group)).collect(),
             more_groups: (shown < groups.len()).then(|| more_groups(report, &groups[shown..])),
             remedies,
             more_platforms: text::listed(&platforms),
@@ -153,14 +168,19 @@ impl Row {
 
 impl GroupRow {
     fn of(report: &Report, limits: &Limits, group: &Group) -> Self {
-        let offenders = &group.offenders;
+        // A single offender that the finding names already is not told twice.
+        let told = |offender: &Offender| group.found.contains(&offender.what);
+        let offenders = match group.offenders.as_slice() {
+            [one] if told(one) => &[],
+            all => all,
+        };
         let shown = if offenders.len() > limits.offenders + 1 { limits.offenders } else { offenders.len() };
         Self {
             class: words::class(group.verdict),
             word: group.verdict.word(),
             required: cut(&group.required, EVIDENCE),
             found: found(report, group),
-            value: matches!(group.verdict, Verdict::Pass | Verdict::Fail | Verdict::Review),
+            value: is_value(group),
             origins: text::lines(group.origins.iter().map(|origin| cut(origin, EVIDENCE)), 12),
             on: on(report, group),
             offenders: offenders[..shown]
@@ -187,8 +207,21 @@ impl GroupRow {
     }
 }
 
+/// A setting, a path or a single word is a value; the rest reads as prose.
+fn is_value(group: &Group) -> bool {
+    let found = group.found.trim();
+    matches!(group.verdict, Verdict::Pass | Verdict::Fail | Verdict::Review)
+        && group.offenders.is_empty()
+        && (found.contains(" = ") || found.starts_with('/') || !found.contains(' '))
+}
+
+/// Where the control does not apply, and why.
+fn not_here(report: &Report, group: &Group) -> String {
+    format!("{}: {}", on(report, group).replace('\n', ", "), short(&group.found, SENTENCE))
+}
+
 /// Groups that the table has no room for.
-fn more_groups(report: &Report, groups: &[Group]) -> More {
+fn more_groups(report: &Report, groups: &[&Group]) -> More {
     More {
         summary: format!("{} more findings", text::count(groups.len())),
         lines: text::lines(
@@ -288,7 +321,9 @@ pub(super) fn where_seen(report: &Report, control: &Control) -> String {
             (some, _) => text::counted(some, "offender", "offenders"),
         };
     }
-    let of: usize = control.groups.iter().map(|group| number(report, &group.subjects)).sum();
+    // Where it does not apply it cannot be met or missed.
+    let applies = |group: &&Group| group.verdict != Verdict::NotApplicable || control.verdict == Verdict::NotApplicable;
+    let of: usize = control.groups.iter().filter(applies).map(|group| number(report, &group.subjects)).sum();
     let here: usize = control.groups.iter().filter(with).map(|group| number(report, &group.subjects)).sum();
     let everywhere = here == of && matches!(control.verdict, Verdict::Pass | Verdict::NotApplicable);
     let first = || control.groups.iter().find(with).and_then(|group| members(report, &group.subjects).first().copied());

@@ -198,7 +198,7 @@ impl Entry {
 
 impl InstanceView {
     fn of(instance: &Instance) -> Self {
-        let versions = text::listed(&instance.versions.iter().map(|version| short(version, 40)).collect::<Vec<_>>());
+        let versions = text::either(&instance.versions.iter().map(|version| short(version, 40)).collect::<Vec<_>>());
         let from = short(&instance.version_from, NAME);
         let process = match instance.pid {
             None => "no process, only its manifest".to_owned(),

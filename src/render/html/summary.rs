@@ -204,8 +204,8 @@ fn lede(report: &Report, counts: &Counts) -> Vec<Phrase> {
         return phrases;
     }
     if counts.unknown == total {
-        say("unknown", "Nothing could be judged".to_owned());
-        say("", format!(": the evidence for all {} is missing.", text::counted(total, "control", "controls")));
+        say("unknown", "Nothing could be read".to_owned());
+        say("", format!(": all {} are unknown.", text::counted(total, "control", "controls")));
         return phrases;
     }
     if counts.not_applicable == total {
@@ -257,7 +257,7 @@ fn lede(report: &Report, counts: &Counts) -> Vec<Phrase> {
         say("", if counts.unknown > 0 { ", " } else { "." }.to_owned());
     }
     if counts.unknown > 0 {
-        say("unknown", format!("{} could not be judged", text::count(counts.unknown)));
+        say("unknown", format!("{} could not be read", text::count(counts.unknown)));
         say("", ".".to_owned());
     }
     phrases
@@ -335,7 +335,11 @@ fn gaps(report: &Report, anchors: &[String]) -> Vec<Gap> {
                 .iter()
                 // What only repeats the reason says nothing.
                 .map(|gap| Detail {
-                    text: if gap.detail == reason.to_string() { String::new() } else { short(&gap.detail, SENTENCE) },
+                    text: {
+                        let said = reason.to_string();
+                        let rest = gap.detail.strip_prefix(&said).map(|rest| rest.trim_start_matches(": "));
+                        short(rest.unwrap_or(&gap.detail), SENTENCE)
+                    },
                     controls: ranges(report, anchors, &gap.controls),
                 })
                 .collect(),

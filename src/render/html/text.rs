@@ -152,6 +152,14 @@ pub(super) fn listed(items: &[String]) -> String {
     }
 }
 
+/// `a`, `a or b`, `a, b or c`.
+pub(super) fn either(items: &[String]) -> String {
+    match items {
+        [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
+        few => few.concat(),
+    }
+}
+
 /// The first letter in upper case, the rest untouched.
 pub(super) fn sentence(text: &str) -> String {
     let mut rest = text.chars();
