@@ -44,6 +44,12 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Show the whole effective configuration of the components, with the origin of each value
     Effective(EffectiveArgs),
+    /// Say whom RBAC allows something, and by which bindings
+    WhoCan(WhoCanArgs),
+    /// Say what RBAC allows someone: everything, or the answer to one question
+    Can(CanArgs),
+    /// Hold pods and pod templates against a level of the Pod Security Standards
+    Pss(PssArgs),
     /// Check your own checks: every error with file, line and column
     Lint(LintArgs),
     /// Print the completion script of a shell
@@ -58,36 +64,44 @@ pub enum Command {
     Schema,
 }
 
-/// Which host is looked at.
+/// What is looked at.
 #[derive(Debug, Args)]
 pub struct HostArgs {
     /// Directory that holds the host's tree, /proc included (a mounted host, an image, a recording); that host alone is audited
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["manifests", "kubeconfig", "context", "node"])]
     pub host_root: Option<PathBuf>,
     /// A recorded real cluster that ships with this program
-    #[arg(long, conflicts_with = "host_root")]
+    #[arg(long, conflicts_with_all = ["host_root", "manifests", "kubeconfig", "context", "node"])]
     pub example: bool,
+    /// This node as well as the API
+    #[arg(long, conflicts_with = "manifests")]
+    pub node: bool,
+    /// Which cluster
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+}
+
+/// Which cluster's objects are looked at.
+#[derive(Debug, Args)]
+pub struct ClusterArgs {
     /// Kubernetes objects in YAML or JSON (file, directory, or - for standard input) in place of a cluster
-    #[arg(long, value_name = "FILE|DIR|-", conflicts_with_all = ["host_root", "example"])]
+    #[arg(long, value_name = "FILE|DIR|-")]
     pub manifests: Option<PathBuf>,
+    /// The manifests are all objects of a cluster: what is not in them does not exist
+    #[arg(long, requires = "manifests")]
+    pub complete: bool,
     /// Kubeconfig of the cluster whose API is audited
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["host_root", "example", "manifests"])]
+    #[arg(long, value_name = "FILE", conflicts_with = "manifests")]
     pub kubeconfig: Option<PathBuf>,
     /// Context of the kubeconfig
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["host_root", "example", "manifests"])]
+    #[arg(long, value_name = "NAME", conflicts_with = "manifests")]
     pub context: Option<String>,
-    /// This node as well as the API
-    #[arg(long, conflicts_with_all = ["host_root", "example", "manifests"])]
-    pub node: bool,
     /// Requests to the API server in flight at once
     #[arg(long, value_name = "NUMBER", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub concurrency: u16,
     /// Seconds after which what the API has not told is reported as missing
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     pub timeout: u64,
-    /// The manifests are all objects of a cluster: what is not in them does not exist
-    #[arg(long, requires = "manifests")]
-    pub complete: bool,
 }
 
 /// Against what, and how it is judged.
@@ -215,7 +229,7 @@ pub struct EffectiveArgs {
     #[command(flatten)]
     pub host: HostArgs,
     /// Evidence file instead of a host
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["host_root", "example", "manifests", "kubeconfig", "context"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["host_root", "example", "node", "manifests", "kubeconfig", "context"])]
     pub evidence: Option<PathBuf>,
     /// Kubernetes version, for all components or for one; may be repeated
     #[arg(long, value_name = "[COMPONENT=]VERSION", value_parser = parse_version)]
@@ -226,6 +240,77 @@ pub struct EffectiveArgs {
     /// Settings that are left to their default too
     #[arg(long, short)]
     pub verbose: bool,
+}
+
+/// What may be done, as an API server is asked.
+#[derive(Debug, Args)]
+pub struct ActionArgs {
+    /// Namespace; without it, all of them
+    #[arg(long, short, value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
+    /// Which cluster
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+    /// Evidence file instead of a cluster
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["manifests", "kubeconfig", "context"])]
+    pub evidence: Option<PathBuf>,
+    /// Format
+    #[arg(long, default_value = "text", value_parser = PossibleValuesParser::new(["text", "json"]))]
+    pub format: String,
+}
+
+/// Arguments of `who-can`.
+#[derive(Debug, Args)]
+pub struct WhoCanArgs {
+    /// Verb: get, list, create, bind, ...
+    #[arg(value_name = "VERB")]
+    pub verb: String,
+    /// Resource by its plural name, or a path such as /metrics
+    #[arg(value_name = "RESOURCE[.GROUP][/SUBRESOURCE]")]
+    pub resource: String,
+    /// Name of the object; without it the right must hold for all of them
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+    /// Where
+    #[command(flatten)]
+    pub action: ActionArgs,
+}
+
+/// Arguments of `can`.
+#[derive(Debug, Args)]
+pub struct CanArgs {
+    /// user:NAME, group:NAME or sa:NAMESPACE/NAME; a name alone is a user's
+    #[arg(value_name = "SUBJECT")]
+    pub subject: String,
+    /// Verb: get, list, create, bind, ...
+    #[arg(value_name = "VERB", requires = "resource")]
+    pub verb: Option<String>,
+    /// Resource by its plural name, or a path such as /metrics
+    #[arg(value_name = "RESOURCE[.GROUP][/SUBRESOURCE]")]
+    pub resource: Option<String>,
+    /// Name of the object; without it the right must hold for all of them
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+    /// A group that the user is in; may be repeated
+    #[arg(long, value_name = "GROUP")]
+    pub group: Vec<String>,
+    /// Where
+    #[command(flatten)]
+    pub action: ActionArgs,
+}
+
+/// Arguments of `pss`.
+#[derive(Debug, Args)]
+pub struct PssArgs {
+    /// Level: privileged, baseline or restricted
+    #[arg(long, value_name = "LEVEL", default_value = "restricted")]
+    pub level: crate::audit::pss::Level,
+    /// Version of the standards: v1.N or latest
+    #[arg(long, value_name = "VERSION", default_value = "latest")]
+    pub version: crate::audit::pss::PolicyVersion,
+    /// Where
+    #[command(flatten)]
+    pub action: ActionArgs,
 }
 
 /// Arguments of `lint`.

@@ -6,6 +6,8 @@ mod example;
 mod explain;
 mod output;
 mod progress;
+mod pss;
+mod rights;
 mod subject;
 
 use std::io::{self, Write};
@@ -108,6 +110,9 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Benchmarks(args) => explain::benchmarks(&args),
         Command::Explain(args) => explain::explain(&args),
         Command::Effective(args) => effective::effective(&args),
+        Command::WhoCan(args) => rights::who_can(&args),
+        Command::Can(args) => rights::can(&args),
+        Command::Pss(args) => pss::pss(&args),
         Command::Lint(args) => explain::lint(&args),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -5,9 +5,10 @@ use std::path::Path;
 use super::example::{self, Example};
 use super::progress::Progress;
 use super::{Failure, audit};
-use crate::cli::{HostArgs, VersionOf};
+use crate::cli::{ClusterArgs, HostArgs, VersionOf};
 use crate::collect;
 use crate::collect::api::{self, ApiError, ApiOptions};
+use crate::evidence::objects::ClusterEvidence;
 use crate::evidence::{Component, Evidence, NodeEvidence, Ownership, Tables, Version};
 
 /// Evidence with a line on each of its subjects.
@@ -29,16 +30,14 @@ pub(crate) fn collect(args: &HostArgs, tables: &Tables, quiet: bool) -> Result<S
         let lines = evidence.nodes.iter().map(|node| format!("example: recorded node {}", node.name)).collect();
         return Ok(Subjects { evidence, lines });
     }
-    if let Some(path) = &args.manifests {
-        let cluster =
-            collect::collect_manifests(path, args.complete, &now).map_err(|error| Failure::usage(error.to_string()))?;
-        let line = format!("manifests {}{}", path.display(), if args.complete { ", a whole cluster" } else { "" });
-        return Ok(Subjects {
-            evidence: Evidence { cluster: Some(cluster), ..Evidence::default() },
-            lines: vec![line],
-        });
+    let of_cluster = &args.cluster;
+    if let Some(path) = &of_cluster.manifests {
+        let whole = if of_cluster.complete { ", a whole cluster" } else { "" };
+        let line = format!("manifests {}{whole}", path.display());
+        let evidence = Evidence { cluster: Some(cluster(of_cluster, &now)?), ..Evidence::default() };
+        return Ok(Subjects { evidence, lines: vec![line] });
     }
-    let asks_api = args.kubeconfig.is_some() || args.context.is_some() || args.node;
+    let asks_api = of_cluster.kubeconfig.is_some() || of_cluster.context.is_some() || args.node;
     if asks_api || (args.host_root.is_none() && api::is_configured()) {
         return of_api(args, tables, &now);
     }
@@ -51,18 +50,26 @@ pub(crate) fn collect(args: &HostArgs, tables: &Tables, quiet: bool) -> Result<S
     Ok(Subjects { evidence: Evidence { nodes: vec![node], ..Evidence::default() }, lines: vec![line] })
 }
 
-/// The API, and this node where that was asked for or the API knows it by its machine id.
-fn of_api(args: &HostArgs, tables: &Tables, now: &str) -> Result<Subjects, Failure> {
+/// The objects of the cluster that the arguments name: manifests, else the API.
+pub(crate) fn cluster(args: &ClusterArgs, now: &str) -> Result<ClusterEvidence, Failure> {
+    if let Some(path) = &args.manifests {
+        return collect::collect_manifests(path, args.complete, now).map_err(|error| Failure::usage(error.to_string()));
+    }
     let options = ApiOptions {
         kubeconfig: args.kubeconfig.clone(),
         context: args.context.clone(),
         concurrency: usize::from(args.concurrency),
         timeout: std::time::Duration::from_secs(args.timeout),
     };
-    let cluster = api::collect_cluster(&options, now).map_err(|error| match error {
+    api::collect_cluster(&options, now).map_err(|error| match error {
         ApiError::Configuration(_) => Failure::usage(error.to_string()),
         _ => Failure::incomplete(error.to_string()),
-    })?;
+    })
+}
+
+/// The API, and this node where that was asked for or the API knows it by its machine id.
+fn of_api(args: &HostArgs, tables: &Tables, now: &str) -> Result<Subjects, Failure> {
+    let cluster = cluster(&args.cluster, now)?;
     let mut lines = vec![format!("the API of cluster {}", cluster.name)];
     let mut evidence = Evidence::default();
     let here = node(Path::new("/"), tables, now)?;

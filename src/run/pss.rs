@@ -1,0 +1,66 @@
+//! `pss`: pods and pod templates against a level of the Pod Security Standards.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::rights::{cluster, print_json};
+use super::{FINISHED, Failure, INCOMPLETE, say};
+use crate::audit::pss::{LevelVersion, Owners, Violation, evaluate_pod, evaluate_workload};
+use crate::cli::PssArgs;
+use crate::evidence::objects::Meta;
+use crate::render::escape::visible;
+
+/// An object and what is refused in it.
+#[derive(Serialize)]
+struct Verdict {
+    object: String,
+    allowed: bool,
+    violations: Vec<Violation>,
+}
+
+pub(crate) fn pss(args: &PssArgs) -> Result<u8, Failure> {
+    let cluster = cluster(&args.action)?;
+    let policy = LevelVersion::new(args.level, args.version);
+    let wanted = |meta: &Meta| args.action.namespace.as_ref().is_none_or(|namespace| *namespace == meta.namespace);
+    let owners = Owners::new(&cluster.workloads.items);
+    let pods = cluster.pods.items.iter().filter(|pod| wanted(&pod.metadata));
+    let mut verdicts: Vec<Verdict> =
+        pods.map(|pod| verdict("Pod", &pod.metadata, evaluate_pod(policy, pod))).collect();
+    // the template of a ReplicaSet is its Deployment's
+    let workloads = cluster.workloads.items.iter().filter(|one| wanted(&one.metadata) && !owners.is_owned(one));
+    verdicts.extend(workloads.filter_map(|workload| {
+        Some(verdict(&workload.kind, &workload.metadata, evaluate_workload(policy, workload)?))
+    }));
+    if args.action.format == "json" {
+        print_json(&verdicts)?;
+    } else {
+        let mut out = io::stdout().lock();
+        let refused = verdicts.iter().filter(|verdict| !verdict.allowed);
+        for verdict in refused.clone() {
+            writeln!(out, "{}", visible(&verdict.object))?;
+            for Violation { check, reason, fields } in &verdict.violations {
+                writeln!(out, "  {check}: {}", visible(reason))?;
+                writeln!(out, "    {}", visible(&fields.join(", ")))?;
+            }
+        }
+        writeln!(out, "{policy} refuses {} of {} objects", refused.count(), verdicts.len())?;
+    }
+    let gaps = [("pods", &cluster.pods.gap), ("workloads", &cluster.workloads.gap)];
+    let mut code = FINISHED;
+    for (what, gap) in gaps {
+        if let Some(gap) = gap {
+            say(&format!("kube-assay: the answer is incomplete; {what}: {gap}"));
+            code = INCOMPLETE;
+        }
+    }
+    Ok(code)
+}
+
+fn verdict(kind: &str, meta: &Meta, violations: Vec<Violation>) -> Verdict {
+    let object = match meta.namespace.as_str() {
+        "" => format!("{kind} {}", meta.name),
+        namespace => format!("{namespace}/{kind} {}", meta.name),
+    };
+    Verdict { object, allowed: violations.is_empty(), violations }
+}
