@@ -156,7 +156,7 @@ fn same(name: &str, theirs: Option<&String>, ours: Option<&String>) -> bool {
         (Some(theirs), Some(ours)) => {
             theirs == ours
                 // kept back on purpose
-                || (ours == flags::WITHHELD && !theirs.is_empty())
+                || ours == flags::WITHHELD
                 || (FILLED_IN.contains(&name) && (ours.is_empty() || ours == "[]"))
                 // pflag prints this map in any order
                 || (name == "allow-metric-labels" && letters(theirs) == letters(ours))

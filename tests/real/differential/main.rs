@@ -16,6 +16,14 @@
     reason = "a test program on its own: it prints, runs binaries, and stops where something is wrong with its set-up"
 )]
 
+mod binary;
+mod flag_lines;
+mod flags;
+mod go_text;
+mod host;
+mod kubelet;
+mod kubelet_cases;
+mod kubelet_values;
 mod pss;
 mod pss_pods;
 mod pss_repair;
@@ -38,6 +46,8 @@ fn main() {
     let clean = match options.suite.as_str() {
         "pss" => pss::run(&options),
         "yaml" => yaml::run(&options),
+        "flags" => flags::run(&options),
+        "kubelet" => kubelet::run(&options),
         other => {
             eprintln!("differential: no suite {other}");
             std::process::exit(2);

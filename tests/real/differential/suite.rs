@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 /// How many differences are cut down and shown; all are counted.
-const SHOWN: usize = 60;
+const SHOWN: usize = 20;
 
 /// The words of the command line.
 pub struct Options {
