@@ -45,11 +45,14 @@ fn thrice(field: &str) -> [String; 3] {
     ["initContainers", "containers", "ephemeralContainers"].map(|list| format!("spec.{list}[0].{field}"))
 }
 
-/// A check of a container's field: each kind of container is refused, and allowed with another value.
+/// A check of a container's field: each kind of container is refused, all of them and alone, and allowed with another value.
 #[track_caller]
 fn expect_containers(check: &str, level: Level, minor: u64, bad: &Json, field: &str, good: &Json) {
     let fields = thrice(field);
     expect(check, level, minor, &three(bad), &fields.each_ref().map(String::as_str));
+    for (list, field) in ["initContainers", "containers", "ephemeralContainers"].iter().zip(&fields) {
+        expect(check, level, minor, &json!({*list: [bad]}), &[field]);
+    }
     expect(check, level, minor, &three(good), &[]);
 }
 
@@ -315,9 +318,11 @@ fn run_as() {
     expect("runAsUser", Restricted, 23, &user(0), &["spec.securityContext.runAsUser"]);
     expect("runAsUser", Restricted, 22, &user(0), &[]);
     for check in ["runAsNonRoot", "runAsUser"] {
-        for (minor, host_users, asked) in [(34, false, true), (35, false, false), (35, true, true)] {
-            let spec = json!({"hostUsers": host_users, "containers": [user(0)]});
-            assert_eq!(refused(check, Restricted, minor, &pod(&spec)).is_some(), asked, "{check} {minor} {host_users}");
+        for (minor, own, asked) in
+            [(34, Some(false), true), (35, Some(false), false), (35, Some(true), true), (35, None, true)]
+        {
+            let spec = json!({"hostUsers": own, "containers": [user(0)]});
+            assert_eq!(refused(check, Restricted, minor, &pod(&spec)).is_some(), asked, "{check} {minor} {own:?}");
         }
     }
 }
