@@ -11,6 +11,8 @@
 
 mod bootstrap;
 mod escalation;
+mod escalation_rights;
+mod jane;
 mod make;
 mod matching;
 mod properties;

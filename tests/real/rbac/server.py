@@ -1,0 +1,119 @@
+"""A lone etcd and kube-apiserver (and one controller) on loopback, and a client for them."""
+import concurrent.futures, contextlib, http.client, json, pathlib, signal, socket, ssl, subprocess, threading, time
+
+TOKEN = "rbac-differential"
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Refused(Exception):
+    def __init__(self, code, text):
+        super().__init__(f"{code}: {text[:500]}")
+        self.code = code
+
+
+class Server:
+    """Everything below one directory; `stop` ends what `start` began and nothing else."""
+
+    def __init__(self, binaries, directory, controllers=("clusterrole-aggregation-controller",)):
+        self.binaries, self.dir, self.controllers = pathlib.Path(binaries), pathlib.Path(directory), controllers
+        self.port, self.running, self.local = free_port(), [], threading.local()
+
+    def begin(self, name, *args):
+        log = open(self.dir / f"{name}.log", "wb")
+        self.running.append((name, subprocess.Popen([str(a) for a in args], stdout=log, stderr=subprocess.STDOUT, env={})))
+
+    def start(self):
+        client, peer = free_port(), free_port()
+        subprocess.run(["openssl", "genrsa", "-out", self.dir / "sa.key", "2048"], check=True, capture_output=True)
+        (self.dir / "tokens.csv").write_text(f'{TOKEN},admin,admin,"system:masters"\n')
+        self.begin("etcd", self.binaries / "etcd/etcd", f"--data-dir={self.dir}/etcd", f"--listen-client-urls=http://127.0.0.1:{client}",
+                   f"--advertise-client-urls=http://127.0.0.1:{client}", f"--listen-peer-urls=http://127.0.0.1:{peer}",
+                   f"--initial-advertise-peer-urls=http://127.0.0.1:{peer}", f"--initial-cluster=default=http://127.0.0.1:{peer}", "--unsafe-no-fsync")
+        self.begin("kube-apiserver", self.binaries / "kube-apiserver", f"--etcd-servers=http://127.0.0.1:{client}", f"--cert-dir={self.dir}/certs",
+                   f"--secure-port={self.port}", "--bind-address=127.0.0.1", "--authorization-mode=RBAC", f"--token-auth-file={self.dir}/tokens.csv",
+                   "--service-cluster-ip-range=10.0.0.0/24", "--service-account-issuer=https://test.invalid", f"--service-account-key-file={self.dir}/sa.key",
+                   f"--service-account-signing-key-file={self.dir}/sa.key", "--disable-admission-plugins=ServiceAccount", "--allow-privileged=true")
+        self.wait("the API server is ready", lambda: self.ready(), 90)
+        (self.dir / "kubeconfig").write_text(json.dumps({
+            "apiVersion": "v1", "kind": "Config", "current-context": "x", "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}],
+            "clusters": [{"name": "x", "cluster": {"server": f"https://127.0.0.1:{self.port}", "certificate-authority": f"{self.dir}/certs/apiserver.crt"}}],
+            "users": [{"name": "x", "user": {"token": TOKEN}}]}))
+        if self.controllers:
+            self.begin("kube-controller-manager", self.binaries / "kube-controller-manager", f"--kubeconfig={self.dir}/kubeconfig",
+                       f"--controllers={','.join(self.controllers)}", "--leader-elect=false", "--secure-port=0")
+
+    def ready(self):
+        with contextlib.suppress(OSError, Refused, http.client.HTTPException):
+            return self.ask("GET", "/readyz", raw=True) == b"ok"
+        return False
+
+    def wait(self, what, condition, seconds=60):
+        end = time.monotonic() + seconds
+        while not condition():
+            for name, process in self.running:
+                if process.poll() is not None:
+                    tail = (self.dir / f"{name}.log").read_text(errors="replace")[-1500:]
+                    raise SystemExit(f"{name} ended: {tail}")
+            if time.monotonic() > end:
+                raise TimeoutError(f"not within {seconds} s: {what}")
+            time.sleep(0.05)
+
+    def ask(self, method, path, body=None, headers=None, raw=False):
+        """One request; one connection per thread."""
+        if not hasattr(self.local, "connection"):
+            context = ssl.create_default_context(cafile=self.dir / "certs/apiserver.crt")
+            self.local.connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=context, timeout=60)
+        head = [("Authorization", f"Bearer {TOKEN}"), ("Content-Type", "application/json"), *(headers or [])]
+        connection = self.local.connection
+        try:
+            connection.putrequest(method, path)
+            data = b"" if body is None else json.dumps(body).encode()
+            for name, value in [*head, ("Content-Length", str(len(data)))]:
+                connection.putheader(name, value.encode())
+            connection.endheaders(data)
+            response = connection.getresponse()
+            text = response.read()
+        except (OSError, http.client.HTTPException):
+            connection.close()
+            del self.local.connection
+            raise
+        if response.status >= 300:
+            raise Refused(response.status, text.decode(errors="replace"))
+        return text if raw else json.loads(text)
+
+    def each(self, work, items, threads=8):
+        with concurrent.futures.ThreadPoolExecutor(threads) as pool:
+            return list(pool.map(work, items))
+
+    def stop(self):
+        for _, process in reversed(self.running):
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+                try:
+                    process.wait(20)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+
+
+RBAC = "/apis/rbac.authorization.k8s.io/v1"
+PLURAL = {"Role": "roles", "ClusterRole": "clusterroles", "RoleBinding": "rolebindings", "ClusterRoleBinding": "clusterrolebindings"}
+
+
+def address(o, name=True):
+    """Path of an RBAC object, or of its list"""
+    from urllib.parse import quote
+    namespace = o["metadata"].get("namespace")
+    path = RBAC + (f"/namespaces/{namespace}" if namespace else "") + "/" + PLURAL[o["kind"]]
+    return path + "/" + quote(o["metadata"]["name"], safe="") if name else path
+
+
+def rbac_objects(server):
+    """Roles and bindings as the API gives them"""
+    items = lambda plural: server.ask("GET", f"{RBAC}/{plural}")["items"]
+    return items("clusterroles") + items("roles"), items("clusterrolebindings") + items("rolebindings")
