@@ -249,7 +249,8 @@ fn passes(
         },
         Test::Contains(item) => truth(items().iter().any(|found| found.as_text() == Some(item))),
         Test::Lacks(item) => truth(!items().iter().any(|found| found.as_text() == Some(item))),
-        Test::Empty(wanted) => truth(items().is_empty() == *wanted),
+        // `--flag=` gives a list of one empty text
+        Test::Empty(wanted) => truth(items().iter().all(|item| item.as_text() == Some("")) == *wanted),
         Test::Explicit(wanted) => truth(!matches!(origin, Origin::Default { .. } | Origin::Derived { .. }) == *wanted),
         Test::SubsetOf(allowed) => {
             let others = items()

@@ -6,7 +6,7 @@ use super::processes::ProcessTable;
 use super::root::Root;
 use crate::evidence::{Component, Distribution};
 
-/// A distribution, how it shows, and what it embeds.
+/// A distribution, how it shows, and what it runs in a way of its own.
 struct Known {
     name: &'static str,
     executables: &'static [&'static str],
@@ -25,26 +25,20 @@ const KNOWN: [Known; 5] = [
         name: "rke2",
         executables: &["rke2"],
         directories: &["/var/lib/rancher/rke2", "/etc/rancher/rke2"],
-        embeds: &[],
+        embeds: &Component::ALL,
     },
     Known { name: "k0s", executables: &["k0s"], directories: &["/var/lib/k0s"], embeds: &[] },
     Known {
         name: "microk8s",
         executables: &["kubelite"],
         directories: &["/var/snap/microk8s"],
-        embeds: &[
-            Component::KubeApiserver,
-            Component::KubeControllerManager,
-            Component::KubeScheduler,
-            Component::Kubelet,
-            Component::KubeProxy,
-        ],
+        embeds: &Component::ALL,
     },
     Known {
         name: "talos",
         executables: &["machined"],
         directories: &["/etc/talos", "/system/secrets/kubernetes"],
-        embeds: &[],
+        embeds: &Component::ALL,
     },
 ];
 

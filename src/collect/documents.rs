@@ -6,7 +6,7 @@ use super::reader::Reader;
 use super::root::{CONFIG_LIMIT, Trouble};
 use super::yaml;
 use crate::evidence::components::FieldSpec;
-use crate::evidence::effective::{other_case, project};
+use crate::evidence::effective::{Decoding, other_case, project};
 use crate::evidence::flags::without_userinfo;
 use crate::evidence::{Document, DocumentRole, Gap, Observed, Origin, Reason, Value};
 
@@ -70,22 +70,70 @@ pub fn named(trouble: Trouble, path: &str) -> Gap {
 }
 
 fn decode(bytes: &[u8], shape: &Shape<'_>) -> Result<Value, String> {
-    let value = yaml::read(bytes).map_err(|error| error.to_string())?;
-    let kind_fits = |kind: &str| value.at("kind").and_then(Value::as_text) == Some(kind);
+    let read = match shape {
+        Shape::Etcd(_) => yaml::read_yaml(bytes),
+        Shape::DropIn(..) => yaml::read_strictly(bytes).map(whole_numbers),
+        Shape::Fields(..) | Shape::Object(..) => yaml::read(bytes),
+    };
+    let value = read.map_err(|error| error.to_string())?;
     match shape {
-        Shape::Fields(kind, _) | Shape::DropIn(kind, _) | Shape::Object(kind, _) if !kind_fits(kind) => {
-            Err(format!("not an object of kind {kind}"))
+        Shape::Fields(kind, _) | Shape::DropIn(kind, _) | Shape::Object(kind, _) if !is_of_kind(&value, kind) => {
+            Err(format!("not an object of kind {kind} in a version that is read"))
         }
         Shape::DropIn(_, fields) if other_case(fields, &value).is_some() => {
             Err(format!("key {} is a field's name in another case", other_case(fields, &value).unwrap_or_default()))
         }
-        Shape::DropIn(_, fields) | Shape::Fields(_, fields) => {
-            project(fields, &value, false).map(|value| redact(&value)).map_err(|misfit| misfit.to_string())
+        Shape::DropIn(_, fields) => {
+            project(fields, &value, Decoding::DropIn).map(|value| redact(&value)).map_err(|misfit| misfit.to_string())
+        }
+        Shape::Fields(_, fields) => {
+            project(fields, &value, Decoding::File).map(|value| redact(&value)).map_err(|misfit| misfit.to_string())
         }
         Shape::Etcd(fields) => {
-            project(fields, &value, true).map(|value| redact(&value)).map_err(|misfit| misfit.to_string())
+            project(fields, &value, Decoding::Etcd).map(|value| redact(&value)).map_err(|misfit| misfit.to_string())
         }
         Shape::Object(kind, cut) => cut(&value).ok_or_else(|| format!("not a {kind} that its reader accepts")),
+    }
+}
+
+/// True when the document says that it is of a kind and version that the component has registered for `kind`.
+///
+/// Source: the `register.go` of each group; pkg/kubelet/apis/config/scheme, pkg/scheduler/apis/config/scheme,
+/// k8s.io/apiserver pkg/apis/apiserver/install and pkg/audit/policy/reader.go (`apiGroupVersionSet`), all of 1.36.
+fn is_of_kind(value: &Value, kind: &str) -> bool {
+    let said = |key: &str| value.at(key).and_then(Value::as_text).unwrap_or_default();
+    let (version, name) = (said("apiVersion"), said("kind"));
+    let (group, versions): (&str, &[&str]) = match kind {
+        "KubeletConfiguration" => ("kubelet.config.k8s.io", &["v1beta1"]),
+        "KubeProxyConfiguration" => ("kubeproxy.config.k8s.io", &["v1alpha1"]),
+        "KubeSchedulerConfiguration" => ("kubescheduler.config.k8s.io", &["v1"]),
+        "Policy" => ("audit.k8s.io", &["v1"]),
+        // registered under its first name as well, because documentation had it so
+        "EncryptionConfiguration" if name == "EncryptionConfig" => return version == "v1",
+        "EncryptionConfiguration" => ("apiserver.config.k8s.io", &["v1"]),
+        "AuthenticationConfiguration" | "AuthorizationConfiguration" => {
+            ("apiserver.config.k8s.io", &["v1alpha1", "v1beta1", "v1"])
+        }
+        "AdmissionConfiguration" if version == "apiserver.k8s.io/v1alpha1" => return name == kind,
+        "AdmissionConfiguration" => ("apiserver.config.k8s.io", &["v1"]),
+        "PodSecurityConfiguration" => ("pod-security.admission.config.k8s.io", &["v1alpha1", "v1beta1", "v1"]),
+        // a kubeconfig is taken for one when it does not say so (client-go clientcmd.Load)
+        "Config" => return matches!(version, "" | "v1") && matches!(name, "" | "Config"),
+        _ => return name == kind,
+    };
+    name == kind && version.split_once('/').is_some_and(|(of, version)| of == group && versions.contains(&version))
+}
+
+/// A drop-in is read without types and written again before it is merged: `1.0` becomes `1`.
+fn whole_numbers(value: Value) -> Value {
+    match value {
+        #[expect(clippy::cast_possible_truncation, reason = "the range is checked")]
+        Value::Float(number) if number.fract() == 0.0 && number.abs() < 9e15 => Value::Int(number as i64),
+        Value::List(items) => Value::List(items.into_iter().map(whole_numbers).collect()),
+        Value::Map(entries) => {
+            Value::Map(entries.into_iter().map(|(key, value)| (key, whole_numbers(value))).collect())
+        }
+        other => other,
     }
 }
 
@@ -170,6 +218,10 @@ pub fn audit_policy(value: &Value) -> Option<Value> {
             ]))
         });
         let resources: Vec<Value> = resources.collect::<Option<_>>()?;
+        // a rule for both is refused (k8s.io/apiserver pkg/apis/audit/validation, validateNonResourceURLs)
+        if !resources.is_empty() && !list(rule, "nonResourceURLs")?.is_empty() {
+            return None;
+        }
         Some(map([
             ("level", level),
             ("users", texts(rule, "users")?),

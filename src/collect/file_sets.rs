@@ -50,10 +50,7 @@ pub fn collect(sources: Sources<'_>) -> BTreeMap<FileSetName, FileSet> {
         sets.insert(name, sources.manifest(component));
     }
     sets.insert(Set::CniConfiguration, sources.tree(&["/etc/cni/net.d"], false));
-    sets.insert(
-        Set::EtcdDataDirectory,
-        sources.named(Etcd, &["data-dir"], &["/var/lib/etcd"], "etcd names no data directory"),
-    );
+    sets.insert(Set::EtcdDataDirectory, sources.etcd_data());
     sets.insert(
         Set::AdminKubeconfigs,
         sources.usual(&["/etc/kubernetes/admin.conf", "/etc/kubernetes/super-admin.conf"]),
@@ -129,6 +126,16 @@ impl Sources<'_> {
         for manifest in self.manifests.iter().filter(|manifest| manifest.component == component) {
             set.files.push(self.on_host(&manifest.path));
         }
+        // only the ids of static pods are plain hashes
+        let is_static = |instance: &&Instance| instance.pod.as_ref().is_some_and(|id| !id.contains('-'));
+        if let Some((instance, _)) = self.own(component).find(|(instance, _)| is_static(instance))
+            && set.files.is_empty()
+        {
+            let pid = instance.pid.unwrap_or_default();
+            let detail =
+                format!("pid {pid} runs in a static pod, whose manifest is not in {}", self.manifest_directory);
+            set.gap.get_or_insert(Gap::new(Reason::NotFound, detail));
+        }
         set
     }
 
@@ -158,6 +165,20 @@ impl Sources<'_> {
                     facts: Observed::Unknown(gap),
                 }),
             }
+        }
+        set
+    }
+
+    /// etcd's data directory; without a name for it etcd makes one where it was started.
+    fn etcd_data(&self) -> FileSet {
+        let mut set = self.named(Component::Etcd, &["data-dir"], &["/var/lib/etcd"], "");
+        let unnamed = |merged: &Effective| {
+            matches!(merged.settings.get("data-dir"), Some(Observed::Seen { .. })) && merged.text("data-dir").is_none()
+        };
+        if self.own(Component::Etcd).any(|(_, merged)| unnamed(merged)) || set.not_used.take().is_some() {
+            set.files.clear();
+            let detail = "etcd names no data directory: it is below the directory in which etcd was started";
+            set.gap = Some(Gap::new(Reason::Unsupported, detail));
         }
         set
     }
@@ -273,8 +294,16 @@ impl Sources<'_> {
                 for setting in KEYS {
                     let Some(path) = merged.text(setting) else { continue };
                     for entry in self.entries(instance, setting, path) {
-                        if !set.files.iter().any(|file| file.path == entry.path) {
-                            set.files.push(entry);
+                        let known =
+                            set.files.iter().position(|file| file.path == entry.path && file.named_by.is_none());
+                        match known {
+                            Some(position) => set.files[position] = entry,
+                            // named as a certificate and as a key: it is both
+                            None if set
+                                .files
+                                .iter()
+                                .any(|file| file.path == entry.path && role(file) == role(&entry)) => {}
+                            None => set.files.push(entry),
                         }
                     }
                 }
@@ -288,7 +317,15 @@ impl Sources<'_> {
     fn proxy_kubeconfig(&self, component: Component) -> FileSet {
         let mut set =
             self.named(component, &["clientConnection.kubeconfig"], &[], "kube-proxy uses no kubeconfig file");
-        let from_volume = |path: &str| path.contains("/volumes/kubernetes.io~") || path.contains("(inside pid");
+        let inside = |path: &str| {
+            let (path, pid) = path.strip_suffix(')')?.split_once(" (inside pid ")?;
+            mounted_from(self.host, pid.parse().ok()?, path)
+        };
+        let is_volume = |path: &str| path.contains("/volumes/kubernetes.io~");
+        // what the mount table does not tell is taken for what every installation has there
+        let from_volume = |path: &str| {
+            is_volume(path) || (path.contains("(inside pid") && inside(path).is_none_or(|source| is_volume(&source)))
+        };
         let credentials = self
             .own(component)
             .flat_map(|(instance, _)| &instance.documents)
@@ -340,6 +377,27 @@ impl Sources<'_> {
         }
         set
     }
+}
+
+/// The path within its filesystem that is mounted where `path` lies for a process (proc_pid_mountinfo(5), field 4).
+fn mounted_from(host: &Root, pid: u32, path: &str) -> Option<String> {
+    let table = host.head(OsStr::new(&format!("proc/{pid}/mountinfo")), 4 << 20).ok()?;
+    let table = String::from_utf8_lossy(&table).into_owned();
+    let mounts = table.lines().filter_map(|line| {
+        let mut fields = line.split(' ').skip(3);
+        Some((fields.next()?, fields.next()?))
+    });
+    let holds = |at: &str| {
+        path.strip_prefix(at.trim_end_matches('/')).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    // of mounts on the same place the last one counts
+    mounts.filter(|(_, at)| holds(at)).max_by_key(|(_, at)| at.len()).map(|(source, _)| source.to_owned())
+}
+
+/// Whether what names a file takes it for a key.
+fn role(file: &FileEntry) -> bool {
+    let setting = file.named_by.as_deref().and_then(|by| by.split(' ').next()).unwrap_or_default();
+    setting.contains("key-file") || setting.contains("keyfile") || setting.contains("client-key")
 }
 
 /// Where the kubelet looks for static pods, and why that may not be known.

@@ -103,7 +103,11 @@ pub fn accounts<'a>(root: &Root, sets: impl Iterator<Item = &'a FileSet>) -> Obs
         }
         found
     };
-    match (read("/etc/passwd"), read("/etc/group")) {
+    // image-based systems keep their own accounts below /usr/lib (nss-altfiles)
+    let both = |name: &str| {
+        Ok::<_, crate::evidence::Gap>(read(&format!("/etc/{name}"))? + "\n" + &read(&format!("/usr/lib/{name}"))?)
+    };
+    match (both("passwd"), both("group")) {
         (Ok(users), Ok(groups)) => {
             let users = table(&users, &|name, id| name == "etcd" || seen.iter().any(|(uid, _)| *uid == id));
             let groups = table(&groups, &|name, id| name == "etcd" || seen.iter().any(|(_, gid)| *gid == id));

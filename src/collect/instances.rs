@@ -8,6 +8,7 @@ use super::manifests::Manifest;
 use super::processes::Process;
 use super::reader::Reader;
 use super::root::{Root, Trouble};
+use crate::evidence::components::FlagSpec;
 use crate::evidence::effective::{Effective, effective, named_path};
 use crate::evidence::flags::{self, without_userinfo};
 use crate::evidence::{
@@ -37,15 +38,19 @@ pub fn of_process(host: &Root, tables: &Tables, process: Process, manifest: Opti
             VARIABLES.contains(&name.as_str()) || (process.component == Component::Etcd && name.starts_with("ETCD_"))
         });
         kept.map(|(name, value)| {
-            let value = if secret_variable(tables, &name) && !value.is_empty() {
-                flags::WITHHELD.to_owned()
-            } else {
-                without_userinfo(&value)
-            };
+            let value =
+                if withheld(tables, &name, &value) { flags::WITHHELD.to_owned() } else { without_userinfo(&value) };
             (name, value)
         })
         .collect()
     });
+    // a tenant's words are its own business: they are not judged
+    let (arguments, environment) = if process.ownership == Ownership::Tenant {
+        let gap = Gap::new(Reason::NotAsked, "a tenant's");
+        (Observed::Unknown(gap.clone()), Observed::Unknown(gap))
+    } else {
+        (arguments, environment)
+    };
     let manifest_differs = manifest.and_then(|manifest| differs(table, manifest, &arguments));
     let mut instance = Instance {
         component: process.component,
@@ -99,11 +104,13 @@ pub fn of_manifest(host: &Root, tables: &Tables, manifest: &Manifest) -> Instanc
     instance
 }
 
-fn secret_variable(tables: &Tables, name: &str) -> bool {
+/// Whether a variable's value stays at the source.
+fn withheld(tables: &Tables, name: &str, value: &str) -> bool {
     let Some(flag) = name.strip_prefix("ETCD_") else { return false };
     let flag = flag.to_ascii_lowercase().replace('_', "-");
-    // a variable that no flag answers to may hold anything
-    tables.of(Component::Etcd).flags.get(&flag).is_none_or(|spec| spec.secret)
+    // what no flag answers to, or its type does not take, may be anything
+    let taken = |spec: &FlagSpec| !spec.secret && flags::parse_value(&spec.kind, value, None).is_some();
+    !value.is_empty() && !tables.of(Component::Etcd).flags.get(&flag).is_some_and(taken)
 }
 
 /// How a manifest's words differ from the words in force: names of flags, never values.
@@ -227,12 +234,25 @@ fn absolute(value: &mut Value, directory: &str) {
     for (key, value) in entries {
         match value {
             Value::Text(path) if is_path_field(key) && !path.is_empty() && !path.starts_with('/') => {
-                *path = format!("{directory}/{path}")
+                *path = joined(directory, path);
             }
             Value::Map(_) => absolute(value, directory),
             _ => {}
         }
     }
+}
+
+/// Go's `filepath.Join` of a directory and a path below or beside it.
+fn joined(directory: &str, path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in directory.split('/').chain(path.split('/')) {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    format!("/{}", parts.join("/"))
 }
 
 /// Fields that `KubeletConfigurationPathRefs` names.

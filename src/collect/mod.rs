@@ -55,6 +55,8 @@ pub fn collect_node(path: &Path, tables: &Tables, now: &str) -> Result<NodeEvide
     // the kubelet first: it says where static pods are, and those say what the others see of the host
     let (kubelets, others): (Vec<_>, Vec<_>) =
         std::mem::take(&mut table.processes).into_iter().partition(|process| process.component == Component::Kubelet);
+    let own = kubelets.iter().find(|process| process.ownership == Ownership::Own);
+    let unit_name = own.and_then(|process| process.unit.clone()).unwrap_or_else(|| "kubelet.service".to_owned());
     let mut instances: Vec<Instance> =
         kubelets.into_iter().map(|process| instances::of_process(&root, tables, process, None)).collect();
     let (manifest_directory, directory_gap) = file_sets::manifest_directory(tables, &instances);
@@ -76,7 +78,7 @@ pub fn collect_node(path: &Path, tables: &Tables, now: &str) -> Result<NodeEvide
     versions::assign(&root, tables, &manifests, &mut instances);
 
     let readers = readers(&root, &instances, &manifests);
-    let unit = systemd::find(&root, "kubelet.service");
+    let unit = systemd::find(&root, &unit_name);
     let kubelet_unit = systemd::read(&root, &unit);
     let manifest_gap: Option<Gap> = directory_gap.or(listing_gap);
     let newest = Version::kubernetes(*crate::evidence::KNOWN.end());

@@ -28,6 +28,8 @@ pub struct Process {
     pub environment: Observed<BTreeMap<String, String>>,
     /// Id of its pod.
     pub pod: Option<Pod>,
+    /// systemd's unit that it runs in.
+    pub unit: Option<String>,
     /// Whose it is.
     pub ownership: Ownership,
     /// Seconds since the epoch at which it started.
@@ -99,17 +101,22 @@ fn look(proc: &Root, pid: u32, booted: Option<i64>, table: &mut ProcessTable) ->
         let path = path.to_string_lossy().into_owned();
         path.strip_suffix(" (deleted)").map_or(path.clone(), str::to_owned)
     });
+    let name = executable.as_deref().map(basename);
+    let by_name = |name: &str| Component::ALL.into_iter().find(|component| is_executable_of(*component, name));
     // a process that ended while it was looked at is gone, whatever was seen of it
-    let head = match proc.head(OsStr::new(&at("cmdline")), 4096) {
+    let command_line = |limit: u64| match proc.head(OsStr::new(&at("cmdline")), limit) {
         Err(Trouble::Absent) if proc.facts(OsStr::new(&pid.to_string())).is_ok() => {
             Err(Trouble::Gap(Gap::new(Reason::Denied, at("cmdline"))))
         }
         other => other,
-    }?;
+    };
+    let head = match command_line(4096) {
+        // a component is one by its executable: what its words say is unknown then
+        Err(Trouble::Gap(_)) if name.and_then(by_name).is_some() => Vec::new(),
+        other => other?,
+    };
     let first = head.split(|byte| *byte == 0).next().unwrap_or_default();
     let called = basename(&String::from_utf8_lossy(first)).to_owned();
-    let name = executable.as_deref().map(basename);
-    let by_name = |name: &str| Component::ALL.into_iter().find(|component| is_executable_of(*component, name));
     if let Some(name) = name
         .filter(|name| DISTRIBUTIONS.contains(name))
         .or_else(|| DISTRIBUTIONS.contains(&called.as_str()).then_some(called.as_str()))
@@ -130,7 +137,7 @@ fn look(proc: &Root, pid: u32, booted: Option<i64>, table: &mut ProcessTable) ->
     };
     let Some(component) = component else { return Ok(()) };
 
-    let argv = match proc.head(OsStr::new(&at("cmdline")), ARGV_LIMIT) {
+    let argv = match command_line(ARGV_LIMIT) {
         Ok(bytes) if bytes.len() as u64 == ARGV_LIMIT => Observed::unknown(
             Reason::TooBig,
             format!("the command line of pid {pid} is larger than {ARGV_LIMIT} bytes"),
@@ -152,6 +159,7 @@ fn look(proc: &Root, pid: u32, booted: Option<i64>, table: &mut ProcessTable) ->
     };
     let cgroup = proc.head(OsStr::new(&at("cgroup")), 1 << 20);
     let pod = cgroup.as_ref().ok().and_then(|bytes| pod_of(&String::from_utf8_lossy(bytes)));
+    let unit = cgroup.as_ref().ok().and_then(|bytes| unit_of(&String::from_utf8_lossy(bytes)));
     let ownership = match (&cgroup, &pod) {
         (Err(_), _) => Ownership::Undetermined,
         (Ok(_), None) => Ownership::Own,
@@ -163,7 +171,7 @@ fn look(proc: &Root, pid: u32, booted: Option<i64>, table: &mut ProcessTable) ->
         (Ok(_), Some(_)) => Ownership::Tenant,
     };
     let started_at = booted.and_then(|booted| started(proc, pid).map(|after| booted + after));
-    table.processes.push(Process { pid, component, executable, argv, environment, pod, ownership, started_at });
+    table.processes.push(Process { pid, component, executable, argv, environment, pod, unit, ownership, started_at });
     Ok(())
 }
 
@@ -216,6 +224,12 @@ fn pod_of(cgroup: &str) -> Option<Pod> {
             _ => None,
         }
     })
+}
+
+/// The service in a cgroup path: `/system.slice/kubelet.service`.
+fn unit_of(cgroup: &str) -> Option<String> {
+    let paths = cgroup.lines().filter_map(|line| line.splitn(3, ':').nth(2));
+    paths.flat_map(|path| path.split('/')).find(|part| part.ends_with(".service")).map(str::to_owned)
 }
 
 /// Whether the process is in PID 1's network namespace; `None` when that cannot be told.
@@ -305,5 +319,6 @@ mod tests {
         // seen from inside another cgroup namespace the first parts are missing
         assert_eq!(pod_of("0::/../../podae2587bf8758db04d19468406b672174/139e\n").map(|pod| pod.is_static), Some(true));
         assert_eq!(pod_of("0::/system.slice/kubelet.service\n"), None);
+        assert_eq!(unit_of("0::/system.slice/node-agent.service\n").as_deref(), Some("node-agent.service"));
     }
 }

@@ -2,18 +2,26 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::path::Path;
 
 use super::root::{CONFIG_LIMIT, Root, Trouble};
 use crate::evidence::{Component, FileEntry, Gap, Observed, Origin, Trace, Unit};
 
 /// Directories of system units, strongest first (systemd.unit(5)).
-const DIRECTORIES: [&str; 6] = [
+const DIRECTORIES: [&str; 13] = [
+    "/etc/systemd/system.control",
+    "/run/systemd/system.control",
+    "/run/systemd/transient",
+    "/run/systemd/generator.early",
     "/etc/systemd/system",
+    "/etc/systemd/system.attached",
     "/run/systemd/system",
+    "/run/systemd/system.attached",
     "/run/systemd/generator",
     "/usr/local/lib/systemd/system",
     "/usr/lib/systemd/system",
     "/lib/systemd/system",
+    "/run/systemd/generator.late",
 ];
 
 /// What was found of a unit.
@@ -46,13 +54,14 @@ pub fn find(root: &Root, name: &str) -> Found {
                 }
             }
         }
-        let directory = format!("{unit}.d");
+    }
+    // a drop-in of an earlier directory hides those of the same name in later ones, the unit's own those of every service
+    for directory in drop_in_directories(name) {
         match root.list(OsStr::new(&directory)) {
             Ok(entries) => {
                 for entry in entries.into_iter().filter(|entry| !entry.directory) {
                     let name = entry.name.to_string_lossy().into_owned();
                     if name.ends_with(".conf") {
-                        // a drop-in of an earlier directory hides those of the same name in later ones
                         drop_ins.entry(name.clone()).or_insert_with(|| format!("{directory}/{name}"));
                     }
                 }
@@ -61,7 +70,9 @@ pub fn find(root: &Root, name: &str) -> Found {
             Err(Trouble::Gap(gap)) => found.gap = Some(gap),
         }
     }
-    for path in drop_ins.into_values() {
+    // a link to /dev/null hides a drop-in, and is none itself
+    let masked = |path: &String| root.link(OsStr::new(path)).is_some_and(|target| target == Path::new("/dev/null"));
+    for path in drop_ins.into_values().filter(|path| !masked(path)) {
         let facts = match root.facts(OsStr::new(&path)) {
             Ok(facts) => Observed::seen(facts, Origin::Host),
             Err(trouble) => Observed::Unknown(trouble.into_gap(&path)),
@@ -69,6 +80,15 @@ pub fn find(root: &Root, name: &str) -> Found {
         found.files.push(FileEntry { path, named_by: None, facts });
     }
     found
+}
+
+/// Where drop-ins of a unit are, most specific first: its own, those of the prefixes of its name, those of every service.
+fn drop_in_directories(name: &str) -> Vec<String> {
+    let stem = name.strip_suffix(".service").unwrap_or(name);
+    let dashes = stem.rmatch_indices('-').filter(|(at, _)| at + 1 < stem.len());
+    let prefixes = dashes.map(|(at, _)| format!("{}.service.d", &stem[..=at]));
+    let names = [format!("{name}.d")].into_iter().chain(prefixes).chain(["service.d".to_owned()]);
+    names.flat_map(|name| DIRECTORIES.map(|directory| format!("{directory}/{name}"))).collect()
 }
 
 /// What the unit says; `None` when there is no such unit.

@@ -29,6 +29,17 @@ pub enum YamlError {
         /// Column, 1-based.
         column: u64,
     },
+    /// It starts like JSON and is none.
+    #[error("not JSON (line {line}, column {column})")]
+    Json {
+        /// Line, 1-based.
+        line: usize,
+        /// Column, 1-based.
+        column: usize,
+    },
+    /// A key that stands twice in one map, for a reader that refuses it.
+    #[error("a key that stands twice in one map")]
+    Twice,
     /// An alias without its anchor, or one that contains itself.
     #[error("an alias without its anchor, or inside itself")]
     Alias,
@@ -49,32 +60,47 @@ pub enum YamlError {
     TooMuch,
 }
 
-/// Reads the first document of `bytes`.
+/// Reads `bytes` as the components' codecs do: JSON where the first letter says so, otherwise the first YAML document.
+///
+/// Source: k8s.io/apimachinery pkg/runtime/serializer/json (RecognizesData), pkg/util/yaml (IsJSONBuffer).
 ///
 /// # Errors
-/// What makes Kubernetes' reader refuse the document, and bounds of our own.
+/// What makes the component refuse the document, and bounds of our own.
 pub fn read(bytes: &[u8]) -> Result<Value, YamlError> {
-    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{')
-        && let Ok(value) = serde_json::from_slice::<Value>(bytes)
-    {
-        return Ok(value);
-    }
-    let mut document = Document::default();
-    // the scanner fails on a block scalar without a line break at the very end
-    let ended = [bytes, b"\n"].concat();
-    let Some(root) = document.parse(&ended)? else { return Ok(Value::Null) };
-    let value = Decoder { document: &document, decoded: 0, open: Vec::new() }.value(root, 0)?;
-    if finite(&value) { Ok(value) } else { Err(YamlError::NotFinite) }
+    decode(bytes, false)
 }
 
-/// JSON has no infinity: what is still there when the document has been read is refused.
-fn finite(value: &Value) -> bool {
-    match value {
-        Value::Float(number) => number.is_finite(),
-        Value::List(items) => items.iter().all(finite),
-        Value::Map(entries) => entries.values().all(finite),
-        _ => true,
+/// The same, and a key that stands twice in one map is an error: what the kubelet does with drop-ins.
+///
+/// # Errors
+/// As [`read`], and [`YamlError::Twice`].
+pub fn read_strictly(bytes: &[u8]) -> Result<Value, YamlError> {
+    decode(bytes, true)
+}
+
+/// Reads the first YAML document of `bytes`, whatever it starts with: sigs.k8s.io/yaml's `YAMLToJSON`, as etcd calls it.
+///
+/// # Errors
+/// What makes that reader refuse the document, and bounds of our own.
+pub fn read_yaml(bytes: &[u8]) -> Result<Value, YamlError> {
+    first_document(bytes, false)
+}
+
+fn decode(bytes: &[u8], strict: bool) -> Result<Value, YamlError> {
+    let text = String::from_utf8_lossy(bytes);
+    if text.trim_start().starts_with('{') {
+        let value = serde_json::from_str::<Value>(&text)
+            .map_err(|error| YamlError::Json { line: error.line(), column: error.column() })?;
+        // serde_json keeps the last of equal keys; go-yaml reads the same text and knows
+        return if strict { first_document(bytes, true).map(|_| value) } else { Ok(value) };
     }
+    first_document(bytes, strict)
+}
+
+fn first_document(bytes: &[u8], strict: bool) -> Result<Value, YamlError> {
+    let mut document = Document::default();
+    let Some(root) = document.parse(bytes)? else { return Ok(Value::Null) };
+    Decoder { document: &document, decoded: 0, open: Vec::new(), strict }.value(root, 0)
 }
 
 #[derive(Debug)]
@@ -151,6 +177,7 @@ struct Decoder<'a> {
     document: &'a Document,
     decoded: usize,
     open: Vec<usize>,
+    strict: bool,
 }
 
 impl Decoder<'_> {
@@ -196,7 +223,9 @@ impl Decoder<'_> {
             }
             let key = self.key(*key)?;
             let value = self.value(*value, depth + 1)?;
-            map.insert(key, value);
+            if map.insert(key, value).is_some() && self.strict {
+                return Err(YamlError::Twice);
+            }
         }
         self.open.pop();
         Ok(())

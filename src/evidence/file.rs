@@ -85,7 +85,9 @@ struct EndRecord {
 /// # Errors
 /// Those of the writer.
 pub fn write(evidence: &Evidence, tool: &str, out: impl Write) -> io::Result<()> {
-    let mut encoder = zstd::Encoder::new(out, 9)?;
+    let mut encoder = zstd::Encoder::new(out, 3)?;
+    // a window of half a MiB: the default one costs more memory than the whole collection
+    encoder.window_log(19)?;
     line(&mut encoder, &Header { version: (MAJOR, MINOR), tool: tool.to_owned() })?;
     for node in &evidence.nodes {
         line(&mut encoder, &NodeRecord { kind: "node".to_owned(), node: node.clone() })?;

@@ -29,6 +29,8 @@ pub struct CommandLine {
     pub redacted: Vec<String>,
     /// Why the component would refuse this command line; what came before is still in `values`.
     pub refused: Option<Refusal>,
+    /// The next word may be the value of an unknown flag.
+    in_doubt: bool,
 }
 
 /// Why a component refuses its command line.
@@ -249,6 +251,7 @@ impl CommandLine {
         }
         match rest.first() {
             Some(word) if word.starts_with('-') => {
+                self.in_doubt = true;
                 let body = word.trim_start_matches('-');
                 self.doubtful.push(split_value(body).0.replace('_', "-"));
             }
@@ -258,14 +261,24 @@ impl CommandLine {
     }
 
     fn set(&mut self, name: &str, spec: &FlagSpec, text: &str) {
-        let kept = if spec.secret && !text.is_empty() { WITHHELD.to_owned() } else { without_userinfo(text) };
-        self.redacted.push(format!("--{name}={kept}"));
-        if changes_nothing(&spec.kind, text) {
-            return;
-        }
         let earlier = self.values.get(name);
         // what is withheld is refused or taken by what it was; a line that was redacted before holds it no more
         let taken = text == WITHHELD || parse_value(&spec.kind, text, earlier).is_some();
+        let ignored = changes_nothing(&spec.kind, text);
+        // a value that is refused may be anything, a swallowed credential too
+        let kept = if (spec.secret && !text.is_empty()) || !(taken || ignored) {
+            WITHHELD.to_owned()
+        } else {
+            without_userinfo(text)
+        };
+        self.redacted.push(format!("--{name}={kept}"));
+        if ignored {
+            return;
+        }
+        // the last occurrence of a single value decides, whatever an unknown flag swallowed before
+        if !std::mem::take(&mut self.in_doubt) && is_single(&spec.kind) {
+            self.doubtful.retain(|doubtful| doubtful != name);
+        }
         let value = if spec.secret { Some(Value::Text(kept)) } else { parse_value(&spec.kind, &kept, earlier) };
         match value.filter(|_| taken) {
             Some(value) => {
@@ -276,6 +289,24 @@ impl CommandLine {
             None => self.bad_value(name, Refusal::BadValue(name.to_owned())),
         }
     }
+}
+
+/// True for a type of which every occurrence replaces the one before.
+fn is_single(kind: &str) -> bool {
+    matches!(
+        kind,
+        "bool"
+            | "string"
+            | "int"
+            | "int32"
+            | "int64"
+            | "uint"
+            | "uint32"
+            | "uint64"
+            | "float32"
+            | "float64"
+            | "duration"
+    )
 }
 
 /// What stands in place of something that is not kept.

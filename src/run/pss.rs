@@ -25,8 +25,7 @@ pub(crate) fn pss(args: &PssArgs) -> Result<u8, Failure> {
     let wanted = |meta: &Meta| args.action.namespace.as_ref().is_none_or(|namespace| *namespace == meta.namespace);
     let owners = Owners::new(&cluster.workloads.items);
     let pods = cluster.pods.items.iter().filter(|pod| wanted(&pod.metadata));
-    let mut verdicts: Vec<Verdict> =
-        pods.map(|pod| verdict("Pod", &pod.metadata, evaluate_pod(policy, pod))).collect();
+    let mut verdicts: Vec<Verdict> = pods.map(|pod| verdict("Pod", &pod.metadata, evaluate_pod(policy, pod))).collect();
     // the template of a ReplicaSet is its Deployment's
     let workloads = cluster.workloads.items.iter().filter(|one| wanted(&one.metadata) && !owners.is_owned(one));
     verdicts.extend(workloads.filter_map(|workload| {

@@ -19,7 +19,10 @@ pub(super) fn plain_listeners(context: &Context<'_>, open: bool) -> Observed<Vec
             Observed::Absent { .. } => {}
             Observed::Seen { value, origin: from, .. } => {
                 for url in value.as_text().unwrap_or_default().split(',').map(str::trim) {
-                    let Some(rest) = url.strip_prefix("http://") else { continue };
+                    let Some((scheme, rest)) = url.split_once("://") else { continue };
+                    if !scheme.eq_ignore_ascii_case("http") {
+                        continue;
+                    }
                     let address = rest.split('/').next().unwrap_or_default();
                     if !open || !is_loopback(address) {
                         offenders.push(Offender { what: setting.to_owned(), found: url.to_owned() });

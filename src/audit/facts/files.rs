@@ -34,7 +34,7 @@ pub(super) fn find(name: &str, context: &Context<'_>) -> FilesFound {
         "admin-kubeconfigs" => of(node, Set::AdminKubeconfigs, Some(KubeApiserver)),
         "scheduler-kubeconfig" => of(node, Set::SchedulerKubeconfig, Some(KubeScheduler)),
         "controller-manager-kubeconfig" => of(node, Set::ControllerManagerKubeconfig, Some(KubeControllerManager)),
-        "pki-tree" => of(node, Set::PkiTree, Some(KubeApiserver)),
+        "pki-tree" => distinct(of(node, Set::PkiTree, Some(KubeApiserver))),
         "pki-certificates" => filtered(of(node, Set::PkiTree, Some(KubeApiserver)), |file| {
             file.path.ends_with(".crt")
                 || names(
@@ -92,6 +92,11 @@ fn of(node: &NodeEvidence, name: FileSetName, owner: Option<Component>) -> Files
         if !runs && let Err(gap) = proven_absent(node, component) {
             return FilesFound::Unknown(gap);
         }
+        // a distribution's own components keep their files elsewhere
+        if let Some(distribution) = node.distributions.first().filter(|_| runs) {
+            let detail = format!("{}; {} keeps its files elsewhere", nothing_at(set), distribution.name);
+            return FilesFound::Unknown(Gap::new(crate::evidence::Reason::Embedded, detail));
+        }
     }
     FilesFound::None(nothing_at(set))
 }
@@ -113,6 +118,17 @@ fn filtered(found: FilesFound, wanted: impl Fn(&FileEntry) -> bool) -> FilesFoun
                 None if files.is_empty() => FilesFound::None("no such file among those that were looked at".to_owned()),
                 gap => FilesFound::Some { files, gap },
             }
+        }
+        other => other,
+    }
+}
+
+/// Each file once, though several settings name it.
+fn distinct(found: FilesFound) -> FilesFound {
+    match found {
+        FilesFound::Some { mut files, gap } => {
+            files.dedup_by(|one, other| one.path == other.path);
+            FilesFound::Some { files, gap }
         }
         other => other,
     }

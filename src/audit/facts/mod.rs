@@ -180,7 +180,7 @@ pub fn proven_absent(node: &NodeEvidence, component: Component) -> Result<(), Ga
     if let Some(distribution) = node.distributions.iter().find(|distribution| distribution.embeds.contains(&component))
     {
         let detail = format!(
-            "{} runs the {} inside its own process ({}); that is not supported yet",
+            "{} runs the {} in a way of its own ({}); that is not supported yet",
             distribution.name,
             component.title(),
             distribution.trace

@@ -51,7 +51,13 @@ pub enum ApiError {
 
 /// True when a cluster is configured here: a kubeconfig in the usual places, or a pod's service account.
 pub fn is_configured() -> bool {
-    Kubeconfig::read().is_ok() || Config::incluster().is_ok()
+    has_kubeconfig() || Config::incluster().is_ok()
+}
+
+/// True when somebody put a kubeconfig where it is looked for: it is what they mean, readable or not.
+fn has_kubeconfig() -> bool {
+    let named = std::env::var_os("KUBECONFIG").is_some_and(|paths| !paths.is_empty());
+    named || std::env::home_dir().is_some_and(|home| home.join(".kube/config").exists())
 }
 
 /// Collects the cluster's objects.
@@ -107,7 +113,8 @@ async fn configuration(options: &ApiOptions) -> Result<(Config, String), ApiErro
     let chosen = KubeConfigOptions { context: options.context.clone(), ..KubeConfigOptions::default() };
     let read = match &options.kubeconfig {
         Some(path) => Kubeconfig::read_from(path).map_err(|error| wrong(&error)).map(Some)?,
-        None => Kubeconfig::read().ok(),
+        None if has_kubeconfig() => Kubeconfig::read().map_err(|error| wrong(&error)).map(Some)?,
+        None => None,
     };
     match read {
         Some(kubeconfig) => {

@@ -101,9 +101,9 @@ pub(super) fn merge_field(
                     (Some((Value::Map(old), _)), Value::Map(new)) if matches!(layer.origin, Origin::DropIn { .. }) => {
                         let mut united = old.clone();
                         united.extend(new.clone());
-                        Value::Map(united)
+                        without_nulls(Value::Map(united))
                     }
-                    _ => new.clone(),
+                    _ => without_nulls(new.clone()),
                 };
                 if let Some((old, origin)) = value.replace((merged, layer.origin.clone())) {
                     overridden.insert(0, Overridden { value: old.to_string(), origin });
@@ -126,14 +126,23 @@ pub(super) fn merge_field(
     }
 }
 
+/// A null in a patch removes its key from a map.
+fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Map(entries) => Value::Map(entries.into_iter().filter(|(_, value)| *value != Value::Null).collect()),
+        other => other,
+    }
+}
+
 /// Feature gates of the files, below those of the command line.
 pub(super) fn gates_of_files(layers: &[Layer<'_>], merged: &mut Effective) {
     for layer in layers {
         match says(layer.content, "featureGates") {
             Says::Sets(Value::Map(entries)) => {
                 for (gate, value) in entries {
-                    if let Value::Bool(on) = value {
-                        merged.gates.insert(gate.clone(), (*on, layer.origin.clone()));
+                    match value {
+                        Value::Bool(on) => drop(merged.gates.insert(gate.clone(), (*on, layer.origin.clone()))),
+                        _ => drop(merged.gates.remove(gate)),
                     }
                 }
             }

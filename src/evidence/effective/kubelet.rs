@@ -2,9 +2,10 @@
 //!
 //! Source: cmd/kubelet/app/server.go (NewKubeletCommand, mergeKubeletConfigurations, kubeletConfigFlagPrecedence), 1.36.
 
-use super::fields::{gates_of_files, layers, merge_field};
+use super::fields::{Layer, gates_of_files, layers, merge_field};
 use super::{Effective, View, gates_of_flag};
-use crate::evidence::{Observed, Overridden, Value};
+use crate::evidence::components::FieldSpec;
+use crate::evidence::{Observed, Origin, Overridden, Value};
 
 pub(super) fn merge(view: &View<'_>) -> Effective {
     let mut merged = Effective::default();
@@ -30,6 +31,7 @@ pub(super) fn merge(view: &View<'_>) -> Effective {
         let given = view.given(name);
         let below = match &read {
             Err(gap) => Observed::Unknown(gap.clone()),
+            Ok(layers) if names_file && setting == EVICTION_HARD => eviction_hard(view, field, layers),
             // without --config the drop-ins patch the object that the flags built, with its own, older defaults
             Ok(layers) => merge_field(view, setting, field, layers, (!names_file).then_some(&alone)),
         };
@@ -76,6 +78,38 @@ pub(super) fn merge(view: &View<'_>) -> Effective {
     gates_of_flag(view, &mut merged);
     seccomp_default(view, &mut merged);
     merged
+}
+
+const EVICTION_HARD: &str = "evictionHard";
+
+/// A file that does not set `evictionHard`, or asks for it, gets the kubelet's own thresholds before drop-ins patch it.
+///
+/// Source: cmd/kubelet/app/server.go (loadConfigFile), pkg/kubelet/eviction/defaults_linux.go, 1.36.
+fn eviction_hard(view: &View<'_>, field: &FieldSpec, layers: &[Layer<'_>]) -> Observed<Value> {
+    const THRESHOLDS: [(&str, &str); 5] = [
+        ("imagefs.available", "15%"),
+        ("imagefs.inodesFree", "5%"),
+        ("memory.available", "100Mi"),
+        ("nodefs.available", "10%"),
+        ("nodefs.inodesFree", "5%"),
+    ];
+    let thresholds = THRESHOLDS.map(|(signal, at)| (signal.to_owned(), Value::from(at)));
+    let (file, drop_ins) = match layers.split_first() {
+        Some((file, drop_ins)) if matches!(file.origin, Origin::File { .. }) => (file, drop_ins),
+        _ => return merge_field(view, EVICTION_HARD, field, layers, None),
+    };
+    let base = match file.content.at(EVICTION_HARD) {
+        Some(Value::Map(own)) if file.content.at("mergeDefaultEvictionSettings") == Some(&Value::Bool(true)) => {
+            let mut united = own.clone();
+            for (signal, at) in thresholds {
+                united.entry(signal).or_insert(at);
+            }
+            Observed::seen(Value::Map(united), file.origin.clone())
+        }
+        Some(own @ Value::Map(_)) => Observed::seen(own.clone(), file.origin.clone()),
+        _ => Observed::seen(Value::Map(thresholds.into()), view.default_origin(" with a configuration file")),
+    };
+    merge_field(view, EVICTION_HARD, field, drop_ins, Some(&base))
 }
 
 fn named(view: &View<'_>, flag: &str) -> bool {

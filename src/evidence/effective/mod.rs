@@ -13,7 +13,7 @@ use super::components::{ComponentTable, FlagSpec};
 use super::flags::{self, CommandLine};
 use super::{Component, Gap, Instance, Observed, Origin, Overridden, Reason, Tables, Value, Version};
 
-pub use project::{Misfit, other_case, project};
+pub use project::{Decoding, Misfit, other_case, project};
 
 /// The effective settings of one instance at one version.
 #[derive(Debug, Clone, Default)]

@@ -15,14 +15,25 @@ pub struct Misfit {
     pub kind: String,
 }
 
+/// How a document is decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decoding {
+    /// A configuration file, into its type. A null leaves a field unset, save a duration that is no pointer: its decoder
+    /// (apimachinery's metav1.Duration) takes no null.
+    File,
+    /// A drop-in, into a patch: a null removes, in a map as well.
+    DropIn,
+    /// etcd's file: keys match in any case, and numbers and truth values are taken for texts.
+    Etcd,
+}
+
 /// Keeps the known fields of a decoded document.
 ///
-/// `relaxed` is how etcd decodes: keys match in any case, and numbers and truth values are taken for texts.
 /// Objects that are not looked into, and credentials, are kept by name only (`withheld`).
 ///
 /// # Errors
 /// The first field whose value the component's decoder refuses.
-pub fn project(fields: &BTreeMap<String, FieldSpec>, document: &Value, relaxed: bool) -> Result<Value, Misfit> {
+pub fn project(fields: &BTreeMap<String, FieldSpec>, document: &Value, reader: Decoding) -> Result<Value, Misfit> {
     let Value::Map(entries) = document else {
         return if matches!(document, Value::Null) {
             Ok(Value::Map(BTreeMap::new()))
@@ -30,7 +41,7 @@ pub fn project(fields: &BTreeMap<String, FieldSpec>, document: &Value, relaxed: 
             Err(Misfit { path: String::new(), kind: "object".to_owned() })
         };
     };
-    object(fields, "", entries, relaxed).map(Value::Map)
+    object(fields, "", entries, reader).map(Value::Map)
 }
 
 /// A key of a drop-in that is a field's name in another case.
@@ -55,18 +66,23 @@ fn object(
     fields: &BTreeMap<String, FieldSpec>,
     prefix: &str,
     entries: &BTreeMap<String, Value>,
-    relaxed: bool,
+    reader: Decoding,
 ) -> Result<BTreeMap<String, Value>, Misfit> {
     let mut kept = BTreeMap::new();
     for (key, value) in entries {
         let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
-        let Some((path, known)) = lookup(fields, &path, relaxed) else { continue };
+        let Some((path, known)) = lookup(fields, &path, reader == Decoding::Etcd) else { continue };
         let name = path.rsplit('.').next().unwrap_or(&path).to_owned();
         // fields may hold dots in their last part only through nesting, so the last part is the key
         let value = match (known, value) {
+            (Known::Field(spec), Value::Null)
+                if reader == Decoding::File && spec.kind == "duration" && !spec.pointer =>
+            {
+                return Err(Misfit { path, kind: spec.kind.clone() });
+            }
             (_, Value::Null) => Value::Null,
-            (Known::Field(spec), value) => leaf(&path, spec, value, relaxed)?,
-            (Known::Object, Value::Map(inner)) => Value::Map(object(fields, &path, inner, relaxed)?),
+            (Known::Field(spec), value) => leaf(&path, spec, value, reader)?,
+            (Known::Object, Value::Map(inner)) => Value::Map(object(fields, &path, inner, reader)?),
             (Known::Object, _) => return Err(Misfit { path, kind: "object".to_owned() }),
         };
         kept.insert(name, value);
@@ -104,7 +120,9 @@ fn lookup<'a>(fields: &'a BTreeMap<String, FieldSpec>, path: &str, relaxed: bool
     })
 }
 
-fn leaf(path: &str, spec: &FieldSpec, value: &Value, relaxed: bool) -> Result<Value, Misfit> {
+fn leaf(path: &str, spec: &FieldSpec, value: &Value, reader: Decoding) -> Result<Value, Misfit> {
+    let relaxed = reader == Decoding::Etcd;
+    let removes = |value: &Value| reader == Decoding::DropIn && *value == Value::Null;
     let misfit = || Misfit { path: path.to_owned(), kind: spec.kind.clone() };
     if spec.secret {
         return Ok(Value::from("withheld"));
@@ -154,7 +172,15 @@ fn leaf(path: &str, spec: &FieldSpec, value: &Value, relaxed: bool) -> Result<Va
             if entries.values().all(|value| matches!(value, Value::Bool(_) | Value::Null)) =>
         {
             Ok(Value::Map(
-                entries.iter().map(|(key, value)| (key.clone(), Value::Bool(*value == Value::Bool(true)))).collect(),
+                entries
+                    .iter()
+                    .map(|(key, value)| {
+                        (
+                            key.clone(),
+                            if removes(value) { Value::Null } else { Value::Bool(*value == Value::Bool(true)) },
+                        )
+                    })
+                    .collect(),
             ))
         }
         ("mapStringString", Value::Map(entries))
@@ -163,7 +189,12 @@ fn leaf(path: &str, spec: &FieldSpec, value: &Value, relaxed: bool) -> Result<Va
             Ok(Value::Map(
                 entries
                     .iter()
-                    .map(|(key, value)| (key.clone(), Value::from(value.as_text().unwrap_or_default())))
+                    .map(|(key, value)| {
+                        (
+                            key.clone(),
+                            if removes(value) { Value::Null } else { Value::from(value.as_text().unwrap_or_default()) },
+                        )
+                    })
                     .collect(),
             ))
         }

@@ -106,7 +106,16 @@ func Flags(fs *pflag.FlagSet) []Flag {
 
 // flagKind is the name of a flag's type: what the type says of itself, save where types of one name read differently.
 func flagKind(v pflag.Value) string {
-	inner := reflect.Indirect(reflect.ValueOf(v))
+	inner := reflect.ValueOf(v)
+	for {
+		for inner.Kind() == reflect.Pointer || inner.Kind() == reflect.Interface {
+			inner = inner.Elem()
+		}
+		if inner.Type().String() != "flag.TrackerValue" { // notes that the flag was given
+			break
+		}
+		inner = inner.FieldByName("value")
+	}
 	set := func(field string) bool {
 		f := inner.FieldByName(field)
 		return f.IsValid() && f.Bool()
