@@ -188,6 +188,8 @@ fn what_blocks_a_level() {
         workload("ReplicaSet", "web-1", owned("Deployment", "web"), template(&bad)),
         workload("Deployment", "db", json!([]), template(&good)),
         workload("ReplicaSet", "db-1", owned("Deployment", "db"), template(&good)),
+        // an earlier revision: nothing makes pods of it
+        workload("ReplicaSet", "db-0", owned("Deployment", "db"), template(&bad)),
         workload("CronJob", "nightly", json!([]), json!({"jobTemplate": {"spec": template(&bad)}})),
         workload("ReplicaSet", "canary-1", owned("Rollout", "canary"), template(&bad)),
     ];
@@ -240,7 +242,7 @@ fn what_blocks_a_level() {
     assert_eq!(blocked.to_string(), says);
     let one = pss::raise(baseline, &configuration, &pods[4..5], &[], &owners);
     assert_eq!(one["shop"].to_string(), "1 pod of 1 workload blocks baseline:v1.34");
-    assert!(pss::raise(baseline, &configuration, &pods[3..4], &workloads[2..4], &owners).is_empty());
+    assert!(pss::raise(baseline, &configuration, &pods[3..4], &workloads[2..5], &owners).is_empty());
     let exempt = Configuration::from_value(&value(json!({"exemptions": {"namespaces": ["shop"]}}))).unwrap();
     assert!(pss::raise(baseline, &exempt, &pods, &workloads, &owners).is_empty());
 }
