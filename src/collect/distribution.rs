@@ -27,7 +27,7 @@ const KNOWN: [Known; 5] = [
         directories: &["/var/lib/rancher/rke2", "/etc/rancher/rke2"],
         embeds: &Component::ALL,
     },
-    Known { name: "k0s", executables: &["k0s"], directories: &["/var/lib/k0s"], embeds: &[] },
+    Known { name: "k0s", executables: &["k0s"], directories: &["/var/lib/k0s"], embeds: &Component::ALL },
     Known {
         name: "microk8s",
         executables: &["kubelite"],

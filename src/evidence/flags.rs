@@ -262,8 +262,8 @@ impl CommandLine {
 
     fn set(&mut self, name: &str, spec: &FlagSpec, text: &str) {
         let earlier = self.values.get(name);
-        // what is withheld is refused or taken by what it was; a line that was redacted before holds it no more
-        let taken = text == WITHHELD || parse_value(&spec.kind, text, earlier).is_some();
+        // in a line that was redacted before, a credential was taken, and anything else withheld was refused
+        let taken = if text == WITHHELD { spec.secret } else { parse_value(&spec.kind, text, earlier).is_some() };
         let ignored = changes_nothing(&spec.kind, text);
         // a value that is refused may be anything, a swallowed credential too
         let kept = if (spec.secret && !text.is_empty()) || !(taken || ignored) {

@@ -88,22 +88,24 @@ fn from_words(view: &View<'_>, merged: &mut Effective) {
     for (name, spec) in &view.table.flags {
         let from_environment = view.given(name).is_none().then(|| variable(view, name)).flatten();
         let value = match from_environment {
-            Some((variable, text)) => match flags::parse_value(&spec.kind, text, None) {
-                Some(value) => {
-                    let pid = view.instance.pid.unwrap_or_default();
-                    let default = spec.default.at(view.version).cloned().unwrap_or_else(|| zero(&spec.kind));
-                    let overridden = if value == default {
-                        Vec::new()
-                    } else {
-                        vec![Overridden { value: default.to_string(), origin: view.default_origin("") }]
-                    };
-                    Observed::Seen { value, origin: Origin::Environment { pid, variable }, overridden }
+            Some((variable, text)) => {
+                match flags::parse_value(&spec.kind, text, None).filter(|_| spec.secret || text != flags::WITHHELD) {
+                    Some(value) => {
+                        let pid = view.instance.pid.unwrap_or_default();
+                        let default = spec.default.at(view.version).cloned().unwrap_or_else(|| zero(&spec.kind));
+                        let overridden = if value == default {
+                            Vec::new()
+                        } else {
+                            vec![Overridden { value: default.to_string(), origin: view.default_origin("") }]
+                        };
+                        Observed::Seen { value, origin: Origin::Environment { pid, variable }, overridden }
+                    }
+                    None => Observed::unknown(
+                        Reason::Malformed,
+                        format!("{variable} holds a value that --{name} does not take"),
+                    ),
                 }
-                None => Observed::unknown(
-                    Reason::Malformed,
-                    format!("{variable} holds a value that --{name} does not take"),
-                ),
-            },
+            }
             None => view.flag(name, spec),
         };
         merged.settings.insert(name.clone(), value);

@@ -17,6 +17,8 @@
 )]
 
 mod binary;
+mod etcd;
+mod etcd_cases;
 mod flag_lines;
 mod flags;
 mod go_text;
@@ -24,6 +26,7 @@ mod host;
 mod kubelet;
 mod kubelet_cases;
 mod kubelet_values;
+mod layout;
 mod pss;
 mod pss_pods;
 mod pss_repair;
@@ -48,6 +51,7 @@ fn main() {
         "yaml" => yaml::run(&options),
         "flags" => flags::run(&options),
         "kubelet" => kubelet::run(&options),
+        "etcd" => etcd::run(&options),
         other => {
             eprintln!("differential: no suite {other}");
             std::process::exit(2);
