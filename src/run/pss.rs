@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::rights::{cluster, print_json};
-use super::{FINISHED, Failure, INCOMPLETE, say};
+use super::Failure;
+use super::rights::{cluster, incomplete, print_json};
 use crate::audit::pss::{LevelVersion, Owners, Violation, evaluate_pod, evaluate_workload};
 use crate::cli::PssArgs;
 use crate::evidence::objects::Meta;
@@ -45,15 +45,7 @@ pub(crate) fn pss(args: &PssArgs) -> Result<u8, Failure> {
         }
         writeln!(out, "{policy} refuses {} of {} objects", refused.count(), verdicts.len())?;
     }
-    let gaps = [("pods", &cluster.pods.gap), ("workloads", &cluster.workloads.gap)];
-    let mut code = FINISHED;
-    for (what, gap) in gaps {
-        if let Some(gap) = gap {
-            say(&format!("kube-assay: the answer is incomplete; {what}: {gap}"));
-            code = INCOMPLETE;
-        }
-    }
-    Ok(code)
+    Ok(incomplete([("pods", &cluster.pods.gap), ("workloads", &cluster.workloads.gap)]))
 }
 
 fn verdict(kind: &str, meta: &Meta, violations: Vec<Violation>) -> Verdict {

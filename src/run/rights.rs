@@ -7,8 +7,8 @@ use serde::Serialize;
 use super::{FINISHED, Failure, INCOMPLETE, audit, say, subject};
 use crate::audit::rbac::{Aggregation, Decision, Grant, Identity, Index, Name, Place, Request, Scope, describe};
 use crate::cli::{ActionArgs, CanArgs, WhoCanArgs};
-use crate::evidence::Evidence;
 use crate::evidence::objects::{ClusterEvidence, Meta, Source, Subject};
+use crate::evidence::{Evidence, Gap, Reason};
 use crate::render::escape::visible;
 
 /// Someone and what allows it.
@@ -228,10 +228,15 @@ fn index(cluster: &ClusterEvidence) -> Index<'_> {
 
 /// Says what could not be read, for an answer rests on it.
 fn seen(cluster: &ClusterEvidence) -> u8 {
-    let gaps = [("roles", &cluster.roles.gap), ("bindings", &cluster.bindings.gap)];
+    incomplete([("roles", &cluster.roles.gap), ("bindings", &cluster.bindings.gap)])
+}
+
+/// Names the lists that an answer rests on and that are not whole. That manifests are a part of a cluster is their giver's
+/// choice: the answer is about them.
+pub(crate) fn incomplete(lists: [(&str, &Option<Gap>); 2]) -> u8 {
     let mut code = FINISHED;
-    for (what, gap) in gaps {
-        if let Some(gap) = gap {
+    for (what, gap) in lists {
+        if let Some(gap) = gap.as_ref().filter(|gap| gap.reason != Reason::IncompleteList) {
             say(&format!("kube-assay: the answer is incomplete; {what}: {gap}"));
             code = INCOMPLETE;
         }

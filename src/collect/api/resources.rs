@@ -21,9 +21,11 @@ const WORKLOADS: [(&str, &str); 7] = [
 
 /// Objects of which only the metadata matters: path, group, kind. Asked for as metadata alone; a group that is not served
 /// has none.
-const NAMED: [(&str, &str, &str); 25] = [
+const NAMED: [(&str, &str, &str); 26] = [
     ("/api/v1/namespaces/default/services", "", "Service"),
     ("/api/v1/namespaces/default/configmaps", "", "ConfigMap"),
+    // kubeadm's own says that kubeadm set the cluster up
+    ("/api/v1/namespaces/kube-system/configmaps", "", "ConfigMap"),
     ("/apis/networking.k8s.io/v1/namespaces/default/ingresses", "networking.k8s.io", "Ingress"),
     (
         "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations",
@@ -79,10 +81,14 @@ struct Partial {
 /// Reads every list. Several are on their way at once; the asker bounds how many.
 pub(super) async fn collect(asker: &Asker, evidence: &mut ClusterEvidence) {
     let names = async {
-        let mut found = BTreeMap::new();
+        let mut found: BTreeMap<String, Listing<Named>> = BTreeMap::new();
         for (path, group, kind) in NAMED {
             let key = if group.is_empty() { kind.to_owned() } else { format!("{kind}.{group}") };
-            found.insert(key.clone(), named(asker, path, group, kind, &key).await);
+            let listed = named(asker, path, group, kind, &key).await;
+            match found.get_mut(&key) {
+                Some(all) => merge(all, listed),
+                None => drop(found.insert(key, listed)),
+            }
         }
         found
     };

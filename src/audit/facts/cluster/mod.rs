@@ -6,6 +6,7 @@ pub mod pods;
 mod rights;
 
 use super::Fact;
+use crate::audit::pss::Owners;
 use crate::audit::report::Offender;
 use crate::evidence::objects::{ClusterEvidence, Listing, Source};
 use crate::evidence::{Evidence, Gap, Observed, Origin, Reason, Value};
@@ -152,11 +153,17 @@ fn of_pods(question: &Question, context: &ClusterContext<'_>, agents: bool) -> F
         };
         add(pods::offenders(pod, fields));
     }
-    if cluster.source == Source::Manifests && !agents {
+    if cluster.source == Source::Manifests {
         // manifests hold templates in place of the pods that they will make
-        for workload in &cluster.workloads.items {
-            let Some(template) = workload.template() else { continue };
-            let fields = (question.ask)(&template.spec);
+        let owners = Owners::new(&cluster.workloads.items);
+        for workload in cluster.workloads.items.iter().filter(|workload| !owners.is_owned(workload)) {
+            let Some(pod) = pods::of_template(workload) else { continue };
+            if pods::belonging(&pod) == Belonging::Stock
+                || matches!(pods::belonging(&pod), Belonging::Agent(_)) != agents
+            {
+                continue;
+            }
+            let fields = (question.ask)(&pod.spec);
             let owner = format!("{}/{} {}", workload.metadata.namespace, workload.kind, workload.metadata.name);
             add(fields
                 .into_iter()

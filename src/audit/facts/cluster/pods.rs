@@ -1,7 +1,7 @@
 //! What pods do that a control minimises: one question a function, over every container, with the fields that offend.
 
 use crate::audit::report::Offender;
-use crate::evidence::objects::{Container, Pod, PodSpec};
+use crate::evidence::objects::{Container, Meta, OwnerReference, Pod, PodSpec, Workload};
 
 /// The level of the Pod Security Standards that refuses something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -263,6 +263,26 @@ pub enum Belonging {
     Agent(String),
     /// Anything else: judged.
     Ordinary,
+}
+
+/// A pod as a workload's template will make it.
+pub fn of_template(workload: &Workload) -> Option<Pod> {
+    let template = workload.template()?;
+    let meta = &workload.metadata;
+    // a Deployment's pods are those of its ReplicaSet, which is called by it and a hash
+    let (kind, name) = match workload.kind.as_str() {
+        "Deployment" => ("ReplicaSet", format!("{}-", meta.name)),
+        kind => (kind, meta.name.clone()),
+    };
+    let owner = OwnerReference { kind: kind.to_owned(), name, controller: true };
+    let metadata = Meta {
+        namespace: meta.namespace.clone(),
+        owner_references: vec![owner],
+        labels: template.metadata.labels.clone(),
+        annotations: template.metadata.annotations.clone(),
+        ..Meta::default()
+    };
+    Some(Pod { metadata, spec: template.spec.clone(), ..Pod::default() })
 }
 
 /// By owner, account and shape, never by name alone.
