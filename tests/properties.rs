@@ -142,8 +142,8 @@ fn words(table: &ComponentTable, pieces: &[Piece]) -> Vec<String> {
     }
     for piece in pieces {
         match piece {
-            Piece::Word(word) if pieces.len() % 2 == 0 => words.push(word.clone()),
-            Piece::Dashes if pieces.len() % 3 == 0 => words.push("--".to_owned()),
+            Piece::Word(word) if pieces.len().is_multiple_of(2) => words.push(word.clone()),
+            Piece::Dashes if pieces.len().is_multiple_of(3) => words.push("--".to_owned()),
             _ => {}
         }
     }
