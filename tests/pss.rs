@@ -6,7 +6,7 @@
 #[path = "pss/namespaces.rs"]
 mod namespaces;
 
-use kube_assay::audit::pss::{self, Level, LevelVersion, NEWEST, PolicyVersion};
+use kube_assay::audit::pss::{Evaluator, Level, LevelVersion, NEWEST, PolicyVersion};
 use kube_assay::evidence::objects::Pod;
 use serde_json::{Value as Json, json};
 
@@ -22,7 +22,7 @@ fn pod(spec: &Json) -> Pod {
 
 /// The fields that a check refuses at a level and version; `None` when it does not.
 fn refused(check: &str, level: Level, minor: u64, pod: &Pod) -> Option<Vec<String>> {
-    let violations = pss::evaluate_pod(at(level, minor), pod);
+    let violations = Evaluator::new(at(level, minor)).pod(pod);
     violations.into_iter().find(|violation| violation.check == check).map(|violation| violation.fields)
 }
 
@@ -329,7 +329,7 @@ fn run_as() {
 
 #[test]
 fn checks_of_levels_and_versions() {
-    let ids = |level, minor| pss::checks(level, PolicyVersion::Minor(minor)).collect::<Vec<_>>().join(" ");
+    let ids = |level, minor| Evaluator::new(at(level, minor)).checks().collect::<Vec<_>>().join(" ");
     assert_eq!(ids(Level::Privileged, 37), "");
     let oldest = "appArmorProfile capabilities_baseline hostNamespaces hostPathVolumes hostPorts privileged procMount \
                   seLinuxOptions seccompProfile_baseline sysctls windowsHostProcess";
@@ -338,6 +338,7 @@ fn checks_of_levels_and_versions() {
                   windowsHostProcess allowPrivilegeEscalation capabilities_restricted procMount_restricted \
                   restrictedVolumes runAsNonRoot runAsUser seccompProfile_restricted";
     assert_eq!(ids(Restricted, NEWEST), newest);
-    assert_eq!(pss::checks(Restricted, PolicyVersion::Latest).collect::<Vec<_>>().join(" "), newest);
+    let latest = Evaluator::new(LevelVersion::new(Restricted, PolicyVersion::Latest));
+    assert_eq!(latest.checks().collect::<Vec<_>>().join(" "), newest);
     assert_eq!(ids(Restricted, 99), newest);
 }

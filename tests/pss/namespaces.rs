@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use kube_assay::audit::pss::{
-    self, Configuration, Exemption, Level, LevelVersion, Mode, Owners, Policy, PolicyVersion, Violation,
+    self, Configuration, Evaluator, Exemption, Level, LevelVersion, Mode, Owners, Policy, PolicyVersion, Violation,
 };
 use kube_assay::evidence::objects::{Pod, Workload};
 use kube_assay::evidence::{Document, DocumentRole, Gap, Observed, Origin, Reason, Value, Version};
@@ -165,7 +165,7 @@ fn workloads_show_their_own_paths() {
     let baseline = LevelVersion::new(Level::Baseline, LATEST);
     let fields = |workload: &Workload| {
         let first = |violations: Vec<Violation>| violations[0].fields.clone();
-        pss::evaluate_workload(baseline, workload).map(first)
+        Evaluator::new(baseline).workload(workload).map(first)
     };
     let deployment = workload("Deployment", "web", json!([]), json!({"template": bad}));
     assert_eq!(fields(&deployment).unwrap(), ["spec.template.spec.hostPID"]);

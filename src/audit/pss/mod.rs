@@ -18,7 +18,7 @@ mod raise;
 mod restricted;
 mod wording;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::evidence::objects::{Meta, Pod, PodSpec, Workload};
 
@@ -31,10 +31,10 @@ pub use owners::{Owner, Owners};
 pub use raise::{Blocked, Blocker, raise};
 
 /// What one check refuses in a pod.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Violation {
     /// Id of the check, such as `runAsNonRoot`.
-    pub check: String,
+    pub check: &'static str,
     /// What the API server would say, such as `privileged (container "app" must not set securityContext.privileged=true)`.
     pub reason: String,
     /// Paths of the fields to change, such as `spec.containers[0].securityContext.privileged`. The pod is allowed by this
@@ -42,12 +42,80 @@ pub struct Violation {
     pub fields: Vec<String>,
 }
 
-/// What the checks of a level and version refuse in a pod, in the plugin's order; empty when the pod is allowed.
+/// The checks of one policy, chosen once for any number of pods.
 ///
 /// `latest` and versions above [`NEWEST`] mean the newest known; see [`LevelVersion::on`] for the API server's own.
 /// Exemptions are not looked at here: see [`Configuration::exemption`].
-///
-/// Source: `checkRegistry.EvaluatePod` (policy/registry.go), `AggregateCheckResult.ForbiddenDetail` (policy/checks.go).
+pub struct Evaluator {
+    policy: LevelVersion,
+    in_force: Vec<(&'static Check, &'static Revision)>,
+}
+
+impl Evaluator {
+    /// Chooses the checks: the newest revision of each that is not newer than the version. The restricted level has those
+    /// of the baseline too, but for what its own override.
+    ///
+    /// Source: `populate`, `inflateVersions` (policy/registry.go).
+    pub fn new(policy: LevelVersion) -> Self {
+        let minor = policy.version.minor().min(NEWEST);
+        let revised = |check: &'static Check| {
+            let revision = check.revisions.iter().rfind(|revision| revision.since <= minor)?;
+            (check.level <= policy.level).then_some((check, revision))
+        };
+        let mut in_force: Vec<_> = CHECKS.iter().filter_map(revised).collect();
+        let overridden: Vec<&str> = in_force.iter().flat_map(|(_, revision)| revision.overrides).copied().collect();
+        in_force.retain(|(check, _)| !overridden.contains(&check.id));
+        Self { policy, in_force }
+    }
+
+    /// The policy.
+    pub fn policy(&self) -> LevelVersion {
+        self.policy
+    }
+
+    /// Ids of the checks, in the plugin's order.
+    pub fn checks(&self) -> impl Iterator<Item = &'static str> {
+        self.in_force.iter().map(|(check, _)| check.id)
+    }
+
+    /// What is refused in a pod, in the plugin's order; empty when it is allowed.
+    ///
+    /// Source: `checkRegistry.EvaluatePod` (policy/registry.go), `AggregateCheckResult.ForbiddenDetail` (policy/checks.go).
+    pub fn evaluate(&self, meta: &Meta, spec: &PodSpec) -> Vec<Violation> {
+        let subject = Subject { meta, spec };
+        let violation = |(check, revision): &(&'static Check, &'static Revision)| {
+            let refusal = (revision.refuses)(&subject)?;
+            let reason = match refusal.detail.as_str() {
+                // a sysctl without a name
+                "" => refusal.reason.to_owned(),
+                detail => format!("{} ({detail})", refusal.reason),
+            };
+            Some(Violation { check: check.id, reason, fields: refusal.fields })
+        };
+        self.in_force.iter().filter_map(violation).collect()
+    }
+
+    /// What is refused in a pod.
+    pub fn pod(&self, pod: &Pod) -> Vec<Violation> {
+        self.evaluate(&pod.metadata, &pod.spec)
+    }
+
+    /// What is refused in the pods that a controller makes, with field paths from the controller's own root; `None` without
+    /// a template. The plugin warns and audits here: only the pods themselves are refused.
+    ///
+    /// Source: `DefaultPodSpecExtractor.ExtractPodSpec` (admission/admission.go).
+    pub fn workload(&self, workload: &Workload) -> Option<Vec<Violation>> {
+        let template = workload.template()?;
+        let root = if workload.spec.template.is_some() { "spec.template" } else { "spec.jobTemplate.spec.template" };
+        let mut violations = self.evaluate(&template.metadata, &template.spec);
+        for field in violations.iter_mut().flat_map(|violation| &mut violation.fields) {
+            *field = format!("{root}.{field}");
+        }
+        Some(violations)
+    }
+}
+
+/// What the checks of a level and version refuse in a pod; empty when it is allowed. For many pods make one [`Evaluator`].
 ///
 /// ```
 /// use kube_assay::audit::pss::{Level, PolicyVersion, evaluate};
@@ -60,55 +128,7 @@ pub struct Violation {
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 pub fn evaluate(level: Level, version: PolicyVersion, meta: &Meta, spec: &PodSpec) -> Vec<Violation> {
-    let subject = Subject { meta, spec };
-    let violation = |(check, revision): (&'static Check, &'static Revision)| {
-        let refusal = (revision.refuses)(&subject)?;
-        let reason = match refusal.detail.as_str() {
-            // a sysctl without a name
-            "" => refusal.reason.to_owned(),
-            detail => format!("{} ({detail})", refusal.reason),
-        };
-        Some(Violation { check: check.id.to_owned(), reason, fields: refusal.fields })
-    };
-    in_force(level, version).filter_map(violation).collect()
-}
-
-/// What a policy refuses in a pod.
-pub fn evaluate_pod(policy: LevelVersion, pod: &Pod) -> Vec<Violation> {
-    evaluate(policy.level, policy.version, &pod.metadata, &pod.spec)
-}
-
-/// What a policy refuses in the pods that a controller makes, with field paths from the controller's own root; `None`
-/// without a template. The plugin warns and audits here: only the pods themselves are refused.
-///
-/// Source: `DefaultPodSpecExtractor.ExtractPodSpec` (admission/admission.go).
-pub fn evaluate_workload(policy: LevelVersion, workload: &Workload) -> Option<Vec<Violation>> {
-    let template = workload.template()?;
-    let root = if workload.spec.template.is_some() { "spec.template" } else { "spec.jobTemplate.spec.template" };
-    let mut violations = evaluate(policy.level, policy.version, &template.metadata, &template.spec);
-    for field in violations.iter_mut().flat_map(|violation| &mut violation.fields) {
-        *field = format!("{root}.{field}");
-    }
-    Some(violations)
-}
-
-/// Ids of the checks that a level and version ask, in the plugin's order.
-pub fn checks(level: Level, version: PolicyVersion) -> impl Iterator<Item = &'static str> {
-    in_force(level, version).map(|(check, _)| check.id)
-}
-
-/// The checks of a level and version: the newest revision of each that is not newer than the version. The restricted level
-/// has those of the baseline too, but for what its own override.
-///
-/// Source: `populate`, `inflateVersions` (policy/registry.go).
-fn in_force(level: Level, version: PolicyVersion) -> impl Iterator<Item = (&'static Check, &'static Revision)> {
-    let minor = version.minor().min(NEWEST);
-    let revised = move |check: &'static Check| {
-        let revision = check.revisions.iter().rfind(|revision| revision.since <= minor)?;
-        (check.level <= level).then_some((check, revision))
-    };
-    let overridden = move |id: &str| CHECKS.iter().filter_map(revised).any(|(_, other)| other.overrides.contains(&id));
-    CHECKS.iter().filter_map(revised).filter(move |(check, _)| !overridden(check.id))
+    Evaluator::new(LevelVersion::new(level, version)).evaluate(meta, spec)
 }
 
 /// Every check: those of the baseline by id, then those of the restricted level by id, as their results are shown.

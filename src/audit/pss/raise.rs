@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::wording::plural;
-use super::{Configuration, LevelVersion, Owner, Owners, Violation, evaluate_pod, evaluate_workload};
+use super::{Configuration, Evaluator, LevelVersion, Owner, Owners, Violation};
 use crate::evidence::objects::{Pod, Workload};
 
 /// What keeps a namespace from a level.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Blocked {
     /// The level and version that it would be raised to.
     pub policy: LevelVersion,
@@ -19,7 +19,7 @@ pub struct Blocked {
 }
 
 /// A workload, or a pod that no workload makes, that would be refused.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Blocker {
     /// Which one.
     pub owner: Owner,
@@ -75,13 +75,14 @@ pub fn raise<'a>(
     workloads: impl IntoIterator<Item = &'a Workload>,
     owners: &Owners<'_>,
 ) -> BTreeMap<String, Blocked> {
+    let evaluator = Evaluator::new(policy);
     let mut found: BTreeMap<(&str, Owner), Blocker> = BTreeMap::new();
     for pod in pods {
         let namespace = pod.metadata.namespace.as_str();
         if configuration.exemption(namespace, None, &pod.spec.runtime_class_name).is_some() {
             continue;
         }
-        let violations = evaluate_pod(policy, pod);
+        let violations = evaluator.pod(pod);
         if violations.is_empty() {
             continue;
         }
@@ -91,7 +92,7 @@ pub fn raise<'a>(
             blocker.example.clone_from(&pod.metadata.name);
         }
         blocker.static_pod |= pod.metadata.annotations.contains_key("kubernetes.io/config.mirror");
-        blocker.merge(violations, "");
+        blocker.merge(violations);
     }
     for workload in workloads {
         let (namespace, Some(template)) = (workload.metadata.namespace.as_str(), workload.template()) else { continue };
@@ -99,14 +100,13 @@ pub fn raise<'a>(
         if exempt || owners.is_owned(workload) {
             continue;
         }
-        let violations = evaluate_workload(policy, workload).unwrap_or_default();
+        let violations = evaluator.evaluate(&template.metadata, &template.spec);
         if violations.is_empty() {
             continue;
         }
-        let root = if workload.spec.template.is_some() { "spec.template." } else { "spec.jobTemplate.spec.template." };
         let blocker = entry(&mut found, namespace, owners.of_workload(workload));
         blocker.template = true;
-        blocker.merge(violations, root);
+        blocker.merge(violations);
     }
     let mut blocked: BTreeMap<String, Blocked> = BTreeMap::new();
     for ((namespace, _), blocker) in found {
@@ -132,14 +132,9 @@ fn entry<'f, 'a>(
 }
 
 impl Blocker {
-    /// Adds what is refused in one more of them, its paths cut down to those of a pod.
-    fn merge(&mut self, violations: Vec<Violation>, root: &str) {
-        for mut violation in violations {
-            for field in &mut violation.fields {
-                if let Some(cut) = field.strip_prefix(root) {
-                    *field = cut.to_owned();
-                }
-            }
+    /// Adds what is refused in one more of them.
+    fn merge(&mut self, violations: Vec<Violation>) {
+        for violation in violations {
             match self.violations.iter_mut().find(|known| known.check == violation.check) {
                 Some(known) => {
                     for field in violation.fields {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use kube_assay::audit::pss::{self, LevelVersion, Policy, Violation};
+use kube_assay::audit::pss::{Evaluator, LevelVersion, Policy, Violation};
 use kube_assay::evidence::Version;
 use kube_assay::evidence::objects::{Pod, Workload};
 use serde_json::{Value as Json, json};
@@ -127,7 +127,7 @@ fn answer(question: &Json, newest: u64) -> Json {
     let violations = violations(question, newest);
     json!({
         "allowed": violations.is_empty(),
-        "violations": violations.iter().map(|violation| &violation.check).collect::<Vec<_>>(),
+        "violations": violations.iter().map(|violation| violation.check).collect::<Vec<_>>(),
         "reasons": violations.iter().map(|violation| &violation.reason).collect::<Vec<_>>(),
     })
 }
@@ -135,6 +135,7 @@ fn answer(question: &Json, newest: u64) -> Json {
 fn violations(question: &Json, newest: u64) -> Vec<Violation> {
     let server = question["server"].as_u64().filter(|emulated| *emulated > 0).map_or(newest, |minor| minor.min(newest));
     let policy = policy(&question["level"], &question["version"]).on(Version::kubernetes(server as u16));
+    let evaluator = Evaluator::new(policy);
     let pod = json!({"metadata": question["metadata"], "spec": question["spec"]});
     let (workload, root) = match question["shape"].as_str() {
         Some("Deployment") => (json!({"template": pod}), "spec.template."),
@@ -143,12 +144,12 @@ fn violations(question: &Json, newest: u64) -> Vec<Violation> {
         }
         _ => {
             let pod: Pod = serde_json::from_value(pod).unwrap();
-            return pss::evaluate_pod(policy, &pod);
+            return evaluator.pod(&pod);
         }
     };
     let workload = json!({"kind": question["shape"], "metadata": {"name": "w"}, "spec": workload});
     let workload: Workload = serde_json::from_value(workload).unwrap();
-    let mut violations = pss::evaluate_workload(policy, &workload).unwrap();
+    let mut violations = evaluator.workload(&workload).unwrap();
     for field in violations.iter_mut().flat_map(|violation| &mut violation.fields) {
         *field = field.strip_prefix(root).unwrap_or_else(|| panic!("{field} is not below {root}")).to_owned();
     }
@@ -199,7 +200,7 @@ fn repairs_of(seed: u64, case: u64, question: &Json, newest: u64) -> Vec<Repair>
     let violations = violations(question, newest);
     let named: Vec<(&str, &str)> = violations
         .iter()
-        .flat_map(|violation| violation.fields.iter().map(|field| (violation.check.as_str(), field.as_str())))
+        .flat_map(|violation| violation.fields.iter().map(|field| (violation.check, field.as_str())))
         .collect();
     let chosen = Random::of_case("pss-repair", seed, case).below(named.len());
     let changed = |left_out: Option<usize>| {
