@@ -35,6 +35,12 @@ class Cgroups:
             own = before / f"kube-assay-{os.getpid()}"
             if not before.is_dir() or own.exists():
                 continue
+            for left in before.glob("kube-assay-*"):        # of a run that was killed
+                if not Path("/proc", left.name.rpartition("-")[2]).exists():
+                    try:
+                        left.rmdir()
+                    except OSError:
+                        continue
             own.mkdir()
             if controller == "cpuset":
                 for name in ("cpuset.cpus", "cpuset.mems"):

@@ -8,6 +8,8 @@ import subprocess
 import time
 from pathlib import Path
 
+import yaml
+
 REAL = Path(__file__).resolve().parent.parent
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "kube-assay/k8s/1.36.3"
 ASSETS = Path(os.environ.get("EXTRA_BIN") or os.environ.get("K8S_BIN") or os.environ.get("KUBEBUILDER_ASSETS") or CACHE)
@@ -166,7 +168,6 @@ class Node:
 
     def manifest_words(self, component: str) -> list[str]:
         """The command line that a static pod's manifest asks for."""
-        import yaml
         pod = yaml.safe_load(self.path(f"{MANIFESTS}/{component}.yaml").read_text())
         container = pod["spec"]["containers"][0]
         return [*container.get("command", []), *container.get("args", [])]
