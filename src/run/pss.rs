@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::Failure;
 use super::rights::{cluster, incomplete, print_json};
-use crate::audit::pss::{LevelVersion, Owners, Violation, evaluate_pod, evaluate_workload};
+use crate::audit::pss::{Evaluator, LevelVersion, Owners, Violation};
 use crate::cli::PssArgs;
 use crate::evidence::objects::Meta;
 use crate::render::escape::visible;
@@ -21,16 +21,17 @@ struct Verdict {
 
 pub(crate) fn pss(args: &PssArgs) -> Result<u8, Failure> {
     let cluster = cluster(&args.action)?;
-    let policy = LevelVersion::new(args.level, args.version);
+    let evaluator = Evaluator::new(LevelVersion::new(args.level, args.version));
     let wanted = |meta: &Meta| args.action.namespace.as_ref().is_none_or(|namespace| *namespace == meta.namespace);
     let owners = Owners::new(&cluster.workloads.items);
     let pods = cluster.pods.items.iter().filter(|pod| wanted(&pod.metadata));
-    let mut verdicts: Vec<Verdict> = pods.map(|pod| verdict("Pod", &pod.metadata, evaluate_pod(policy, pod))).collect();
+    let mut verdicts: Vec<Verdict> = pods.map(|pod| verdict("Pod", &pod.metadata, evaluator.pod(pod))).collect();
     // the template of a ReplicaSet is its Deployment's
     let workloads = cluster.workloads.items.iter().filter(|one| wanted(&one.metadata) && !owners.is_owned(one));
-    verdicts.extend(workloads.filter_map(|workload| {
-        Some(verdict(&workload.kind, &workload.metadata, evaluate_workload(policy, workload)?))
-    }));
+    verdicts.extend(
+        workloads
+            .filter_map(|workload| Some(verdict(&workload.kind, &workload.metadata, evaluator.workload(workload)?))),
+    );
     if args.action.format == "json" {
         print_json(&verdicts)?;
     } else {
@@ -43,7 +44,7 @@ pub(crate) fn pss(args: &PssArgs) -> Result<u8, Failure> {
                 writeln!(out, "    {}", visible(&fields.join(", ")))?;
             }
         }
-        writeln!(out, "{policy} refuses {} of {} objects", refused.count(), verdicts.len())?;
+        writeln!(out, "{} refuses {} of {} objects", evaluator.policy(), refused.count(), verdicts.len())?;
     }
     Ok(incomplete([("pods", &cluster.pods.gap), ("workloads", &cluster.workloads.gap)]))
 }

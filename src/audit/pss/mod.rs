@@ -131,6 +131,16 @@ pub fn evaluate(level: Level, version: PolicyVersion, meta: &Meta, spec: &PodSpe
     Evaluator::new(LevelVersion::new(level, version)).evaluate(meta, spec)
 }
 
+/// [`Evaluator::pod`] for one pod.
+pub fn evaluate_pod(policy: LevelVersion, pod: &Pod) -> Vec<Violation> {
+    Evaluator::new(policy).pod(pod)
+}
+
+/// [`Evaluator::workload`] for one workload.
+pub fn evaluate_workload(policy: LevelVersion, workload: &Workload) -> Option<Vec<Violation>> {
+    Evaluator::new(policy).workload(workload)
+}
+
 /// Every check: those of the baseline by id, then those of the restricted level by id, as their results are shown.
 static CHECKS: [Check; 19] = [
     check("appArmorProfile", Level::Baseline, &[Revision::new(0, profiles::app_armor)]),

@@ -65,7 +65,7 @@ fn cut_down(oracle: &mut Oracle, case: u64, document: &[u8]) -> Difference {
 
 /// `None` where our reader panics.
 fn ours(document: &[u8]) -> Option<Result<Value, YamlError>> {
-    std::panic::catch_unwind(|| yaml::read(document)).ok()
+    std::panic::catch_unwind(|| yaml::read_yaml(document)).ok()
 }
 
 fn same_answer(theirs: Option<&Json>, ours: &Option<Result<Value, YamlError>>) -> bool {

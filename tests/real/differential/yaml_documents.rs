@@ -81,10 +81,6 @@ pub fn document(random: &mut Random, real: &[String]) -> Vec<u8> {
     if random.percent(3) {
         text.insert(0, '\u{feff}');
     }
-    // what starts like JSON is JSON for a component's codec and never read as YAML
-    if text.trim_start().starts_with('{') {
-        text.insert_str(0, "# flow\n");
-    }
     let mut bytes = text.into_bytes();
     match random.below(100) {
         0 => {

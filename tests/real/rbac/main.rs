@@ -4,7 +4,9 @@
 //!
 //! The document has `roles`, `bindings` (as the API gives them), `aggregate` (take the union instead of stored rules), and what is asked:
 //! `questions` (`{user, groups, exact, verb, ...}`; may this identity), `identities` (`{user, groups, namespace}`; its rules there, as
-//! SelfSubjectRulesReview), `aggregated` (names of cluster roles; their rules in force), `stock` (`{version, kubeadm}`; what is not stock).
+//! SelfSubjectRulesReview), `aggregated` (names of cluster roles; their rules in force), `stock` (`{version, kubeadm}`; what is not stock),
+//! `world` (`{accounts, pods, nodes, namespaces, lax, version}`, as the API gives them; `lax` admits pods that take their node) with `ways`
+//! (`{subject, target}`; the shortest way).
 
 #![allow(
     clippy::expect_used,
@@ -15,9 +17,12 @@
 
 use std::io::Write;
 
+use kube_assay::audit::rbac::escalation::{Escalation, Target, World};
 use kube_assay::audit::rbac::{Aggregation, Bootstrap, Grant, Identity, Index, Name, Place, Request, Scope, Standing};
 use kube_assay::benchmark::bootstrap;
-use kube_assay::evidence::objects::{Binding, PolicyRule, Role};
+use kube_assay::evidence::objects::{
+    ApiNode, Binding, Listing, Namespace, Pod, PolicyRule, Role, ServiceAccount, Source, Subject,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -34,6 +39,27 @@ struct Document {
     #[serde(default)]
     aggregated: Vec<String>,
     stock: Option<Stock>,
+    world: Option<Objects>,
+    #[serde(default)]
+    ways: Vec<Way>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Objects {
+    accounts: Vec<ServiceAccount>,
+    pods: Vec<Pod>,
+    nodes: Vec<ApiNode>,
+    namespaces: Vec<Namespace>,
+    lax: Vec<String>,
+    version: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Way {
+    subject: Subject,
+    target: String,
 }
 
 #[derive(Deserialize)]
@@ -131,6 +157,24 @@ fn not_stock(document: &Document, stock: &Stock) -> Vec<Value> {
     roles.chain(bindings).collect()
 }
 
+fn ways(index: &Index<'_>, objects: &Objects, ways: &[Way]) -> Vec<Value> {
+    let accounts = Listing { items: objects.accounts.clone(), gap: None };
+    let admits = |namespace: &str| objects.lax.iter().any(|lax| lax == namespace);
+    let world = World {
+        namespaces: &objects.namespaces,
+        service_accounts: &accounts,
+        pods: &objects.pods,
+        nodes: &objects.nodes,
+        source: Source::Api,
+        version: Some(objects.version.parse().expect("a version")),
+        admits: &admits,
+    };
+    let escalation = Escalation::new(index, world);
+    let target = |name: &str| Target::ALL.into_iter().find(|target| target.words() == name).expect("a target");
+    let way = |way: &Way| escalation.path(&way.subject, target(&way.target)).map(|path| path.to_string());
+    ways.iter().map(|asked| json!({"way": way(asked)})).collect()
+}
+
 fn main() {
     let document: Document = serde_json::from_reader(std::io::stdin().lock()).expect("a document");
     let aggregation = if document.aggregate { Aggregation::Union } else { Aggregation::Stored };
@@ -141,6 +185,9 @@ fn main() {
     document.identities.iter().for_each(|asked| say(rules(&index, asked)));
     for name in &document.aggregated {
         say(json!({"rules": index.rules("", name)}));
+    }
+    if let Some(objects) = &document.world {
+        ways(&index, objects, &document.ways).into_iter().for_each(&mut say);
     }
     if let Some(stock) = &document.stock {
         say(json!({"not-stock": not_stock(&document, stock)}));

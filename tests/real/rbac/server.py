@@ -19,9 +19,10 @@ class Refused(Exception):
 class Server:
     """Everything below one directory; `stop` ends what `start` began and nothing else."""
 
-    def __init__(self, binaries, directory, controllers=("clusterrole-aggregation-controller",)):
+    def __init__(self, binaries, directory, controllers=("clusterrole-aggregation-controller",), users=(), whole=False):
+        """users: names that get tokens (`NAME-token`); whole: accounts, admission and certificates work as in a cluster"""
         self.binaries, self.dir, self.controllers = pathlib.Path(binaries), pathlib.Path(directory), controllers
-        self.port, self.running, self.local = free_port(), [], threading.local()
+        self.port, self.running, self.local, self.users, self.whole = free_port(), [], threading.local(), users, whole
 
     def begin(self, name, *args):
         log = open(self.dir / f"{name}.log", "wb")
@@ -30,14 +31,18 @@ class Server:
     def start(self):
         client, peer = free_port(), free_port()
         subprocess.run(["openssl", "genrsa", "-out", self.dir / "sa.key", "2048"], check=True, capture_output=True)
-        (self.dir / "tokens.csv").write_text(f'{TOKEN},admin,admin,"system:masters"\n')
+        rows = [f'{TOKEN},admin,admin,"system:masters"', *(f"{u}-token,{u},{u}" for u in self.users)]
+        (self.dir / "tokens.csv").write_text("\n".join(rows) + "\n")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=ca", "-days", "1", "-keyout", self.dir / "ca.key",
+                        "-out", self.dir / "ca.crt"], check=True, capture_output=True)
         self.begin("etcd", self.binaries / "etcd/etcd", f"--data-dir={self.dir}/etcd", f"--listen-client-urls=http://127.0.0.1:{client}",
                    f"--advertise-client-urls=http://127.0.0.1:{client}", f"--listen-peer-urls=http://127.0.0.1:{peer}",
                    f"--initial-advertise-peer-urls=http://127.0.0.1:{peer}", f"--initial-cluster=default=http://127.0.0.1:{peer}", "--unsafe-no-fsync")
         self.begin("kube-apiserver", self.binaries / "kube-apiserver", f"--etcd-servers=http://127.0.0.1:{client}", f"--cert-dir={self.dir}/certs",
-                   f"--secure-port={self.port}", "--bind-address=127.0.0.1", "--authorization-mode=RBAC", f"--token-auth-file={self.dir}/tokens.csv",
+                   f"--secure-port={self.port}", "--bind-address=127.0.0.1", f"--authorization-mode={'Node,RBAC' if self.whole else 'RBAC'}", f"--token-auth-file={self.dir}/tokens.csv",
                    "--service-cluster-ip-range=10.0.0.0/24", "--service-account-issuer=https://test.invalid", f"--service-account-key-file={self.dir}/sa.key",
-                   f"--service-account-signing-key-file={self.dir}/sa.key", "--disable-admission-plugins=ServiceAccount", "--allow-privileged=true")
+                   f"--service-account-signing-key-file={self.dir}/sa.key", "--allow-privileged=true", f"--client-ca-file={self.dir}/ca.crt",
+                   f"--{'enable' if self.whole else 'disable'}-admission-plugins={'NodeRestriction' if self.whole else 'ServiceAccount'}")
         self.wait("the API server is ready", lambda: self.ready(), 90)
         (self.dir / "kubeconfig").write_text(json.dumps({
             "apiVersion": "v1", "kind": "Config", "current-context": "x", "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}],
@@ -45,7 +50,8 @@ class Server:
             "users": [{"name": "x", "user": {"token": TOKEN}}]}))
         if self.controllers:
             self.begin("kube-controller-manager", self.binaries / "kube-controller-manager", f"--kubeconfig={self.dir}/kubeconfig",
-                       f"--controllers={','.join(self.controllers)}", "--leader-elect=false", "--secure-port=0")
+                       f"--controllers={','.join(self.controllers)}", "--leader-elect=false", "--secure-port=0", f"--service-account-private-key-file={self.dir}/sa.key",
+                       f"--root-ca-file={self.dir}/ca.crt", f"--cluster-signing-cert-file={self.dir}/ca.crt", f"--cluster-signing-key-file={self.dir}/ca.key")
 
     def ready(self):
         with contextlib.suppress(OSError, Refused, http.client.HTTPException):
@@ -63,12 +69,12 @@ class Server:
                 raise TimeoutError(f"not within {seconds} s: {what}")
             time.sleep(0.05)
 
-    def ask(self, method, path, body=None, headers=None, raw=False):
+    def ask(self, method, path, body=None, headers=None, raw=False, token=TOKEN, kind="application/json"):
         """One request; one connection per thread."""
         if not hasattr(self.local, "connection"):
             context = ssl.create_default_context(cafile=self.dir / "certs/apiserver.crt")
             self.local.connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=context, timeout=60)
-        head = [("Authorization", f"Bearer {TOKEN}"), ("Content-Type", "application/json"), *(headers or [])]
+        head = [("Content-Type", kind), *([("Authorization", f"Bearer {token}")] if token else []), *(headers or [])]
         connection = self.local.connection
         try:
             connection.putrequest(method, path)
@@ -85,6 +91,21 @@ class Server:
         if response.status >= 300:
             raise Refused(response.status, text.decode(errors="replace"))
         return text if raw else json.loads(text)
+
+    def with_certificate(self, crt, key, work):
+        """Does work over a connection with a client certificate"""
+        context = ssl.create_default_context(cafile=self.dir / "certs/apiserver.crt")
+        context.load_cert_chain(crt, key)
+        before = getattr(self.local, "connection", None)
+        self.local.connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=context, timeout=60)
+        try:
+            return work()
+        finally:
+            if hasattr(self.local, "connection"):
+                self.local.connection.close()
+                del self.local.connection
+            if before:
+                self.local.connection = before
 
     def each(self, work, items, threads=8):
         with concurrent.futures.ThreadPoolExecutor(threads) as pool:
