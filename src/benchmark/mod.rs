@@ -192,13 +192,21 @@ pub fn lint(library: &mut Library, path: &str, text: &str, tables: &Tables) -> (
 
 /// The benchmark that fits a Kubernetes version: the newest one that names it; the newest of all for a newer version.
 pub fn choose(version: Version, library: &Library) -> Result<Index, LoadError> {
-    let mut all = Vec::new();
-    for id in benchmarks() {
-        all.push(benchmark(&id, library)?);
+    let mut newer = None;
+    let mut oldest = None;
+    // newest first: an index takes time and memory
+    for id in benchmarks().into_iter().rev() {
+        let index = benchmark(&id, library)?;
+        if index.kubernetes.contains(&version) {
+            return Ok(index);
+        }
+        if newer.is_none() && index.kubernetes.iter().max() < Some(&version) {
+            newer = Some(index);
+        } else {
+            oldest = Some(index);
+        }
     }
-    let newest = all.iter().rposition(|index| index.kubernetes.contains(&version));
-    let newest = newest.or_else(|| all.iter().rposition(|index| index.kubernetes.iter().max() < Some(&version)));
-    Ok(all.swap_remove(newest.unwrap_or(0)))
+    newer.or(oldest).ok_or_else(|| LoadError::at("benchmarks", At::default(), "there are none"))
 }
 
 /// The newest benchmark that is not provisional.
@@ -206,12 +214,11 @@ pub fn choose(version: Version, library: &Library) -> Result<Index, LoadError> {
 /// # Errors
 /// The first thing that is wrong with an index.
 pub fn newest(library: &Library) -> Result<Index, LoadError> {
-    let mut found = None;
-    for id in benchmarks() {
+    for id in benchmarks().into_iter().rev() {
         let index = benchmark(&id, library)?;
         if index.provisional.is_none() {
-            found = Some(index);
+            return Ok(index);
         }
     }
-    found.ok_or_else(|| LoadError::at("benchmarks", At::default(), "all of them are provisional"))
+    Err(LoadError::at("benchmarks", At::default(), "all of them are provisional"))
 }

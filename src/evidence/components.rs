@@ -141,7 +141,8 @@ impl FlagSpec {
     pub fn bare(&self) -> Option<&str> {
         match (&self.no_opt, self.kind.as_str()) {
             (Some(value), _) => Some(value),
-            (None, "bool" | "tristate") => Some("true"),
+            // etcd's flags of old take nothing from the next word either
+            (None, "bool" | "tristate" | "ignored") => Some("true"),
             _ => None,
         }
     }

@@ -73,6 +73,7 @@ pub fn parse_value(kind: &str, text: &str, earlier: Option<&Value>) -> Option<Va
         "pattern=N,..." => Value::Text(patterns(earlier, text)?),
         "[]v1.Taint" => Value::Text(taints(text)?),
         "reserved-memory" => Value::Text(reserved_memory(earlier, text)?),
+        "uniqueURLs" => Value::Text(urls(text)?),
         "quantity" => kept(golang::is_quantity(text))?,
         "version" if text.starts_with('v') || text == "raw" => Value::from(text),
         "version" => Value::Text(golang::parse_bool(text)?.to_string()),
@@ -80,9 +81,9 @@ pub fn parse_value(kind: &str, text: &str, earlier: Option<&Value>) -> Option<Va
     })
 }
 
-/// True for a text that leaves the flag as it was: pflag's address takes nothing from an empty one.
+/// True for a text that leaves the flag as it was: pflag's addresses and etcd's URLs take nothing from an empty one.
 pub(super) fn changes_nothing(kind: &str, text: &str) -> bool {
-    matches!(kind, "ip" | "ipText") && text.is_empty()
+    matches!(kind, "ip" | "ipText" | "uniqueURLs") && text.is_empty()
 }
 
 /// klog's and the logging API's verbosity: `strconv.ParseUint(value, 10, 31)`.
@@ -116,6 +117,38 @@ fn is_address_with_port(text: &str) -> bool {
     };
     let digits = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
     is_sloppy_ip(host) && digits && port.parse::<u16>().is_ok()
+}
+
+/// etcd's URLs: a scheme that it knows, and with http a host and a port and nothing behind them. Each stands once.
+///
+/// Source: go.etcd.io/etcd/client/pkg/v3/types (NewURLs), pkg/v3/flags (UniqueURLs), 3.6.
+fn urls(text: &str) -> Option<String> {
+    if text == "*" {
+        return Some(text.to_owned());
+    }
+    let mut kept: Vec<String> = Vec::new();
+    for url in text.split(',').map(str::trim) {
+        let (scheme, rest) = url.split_once(':')?;
+        let scheme = scheme.to_ascii_lowercase();
+        let fits = match scheme.as_str() {
+            "unix" | "unixs" => true,
+            "http" | "https" => {
+                let authority = rest.strip_prefix("//")?;
+                let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+                let port = host.rsplit_once(':').map(|(_, port)| port)?;
+                !authority.contains('/') && port.bytes().all(|byte| byte.is_ascii_digit())
+            }
+            _ => false,
+        };
+        let url = format!("{scheme}:{rest}");
+        if !fits {
+            return None;
+        }
+        if !kept.contains(&url) {
+            kept.push(url);
+        }
+    }
+    Some(kept.join(","))
 }
 
 fn port_range(text: &str) -> Option<(i64, i64)> {

@@ -6,7 +6,7 @@ use kube_assay::audit::report::{Control, Report};
 use kube_assay::audit::{self, Input};
 use kube_assay::benchmark::{self, Library, StockPolicy, bootstrap};
 use kube_assay::collect;
-use kube_assay::evidence::{Component, Evidence, NodeEvidence, Tables, Version};
+use kube_assay::evidence::{Component, Evidence, Gap, Listing, NodeEvidence, Reason, Tables, Version, file};
 
 /// Tables, checks and stock policy, loaded once.
 pub struct Auditor {
@@ -31,9 +31,34 @@ impl Auditor {
         collect::collect_node(root, &self.tables, NOW).unwrap()
     }
 
+    /// Evidence of the host below a directory, written to an evidence file and read again.
+    pub fn evidence_of_host(&self, root: &Path) -> Evidence {
+        read_again(Evidence { nodes: vec![self.collect(root)], ..Evidence::default() })
+    }
+
+    /// Evidence of a cluster that holds these objects and no others; `denied` are resources that may not be listed.
+    pub fn evidence_of_objects(objects: &Path, denied: &[String]) -> Evidence {
+        let mut cluster = collect::collect_manifests(objects, true, NOW).unwrap();
+        for resource in denied {
+            let gap = Gap::new(Reason::Denied, resource.as_str());
+            match resource.as_str() {
+                "pods" => cluster.pods = Listing::unread(gap),
+                "clusterroles" => {
+                    cluster.roles.items.retain(|role| !role.metadata.namespace.is_empty());
+                    cluster.roles.gap = Some(gap);
+                }
+                "clusterrolebindings" => {
+                    cluster.bindings.items.retain(|binding| !binding.metadata.namespace.is_empty());
+                    cluster.bindings.gap = Some(gap);
+                }
+                other => panic!("no list is called {other}"),
+            }
+        }
+        read_again(Evidence { cluster: Some(cluster), ..Evidence::default() })
+    }
+
     /// The report on evidence; `kubernetes` is the version that a user gives.
-    pub fn evaluate(&self, nodes: Vec<NodeEvidence>, id: &str, kubernetes: Option<&str>) -> Report {
-        let mut evidence = Evidence { nodes, ..Evidence::default() };
+    pub fn evaluate(&self, mut evidence: Evidence, id: &str, kubernetes: Option<&str>) -> Report {
         if let Some(version) = kubernetes {
             given(&mut evidence, version.parse().unwrap());
         }
@@ -50,6 +75,16 @@ impl Auditor {
             version: "0.0.0",
         })
     }
+}
+
+/// What an evidence file of this evidence holds: the same, or the test ends.
+fn read_again(written: Evidence) -> Evidence {
+    let mut bytes = Vec::new();
+    file::write(&written, "0.0.0", &mut bytes).unwrap();
+    let mut read = Evidence::default();
+    file::read(bytes.as_slice(), &mut read).unwrap();
+    assert!(read == written, "evidence differs when it is read again");
+    read
 }
 
 /// What `--kubernetes-version` does: every component but etcd is of this version, or of any when it is not known.

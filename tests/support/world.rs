@@ -77,7 +77,7 @@ pub fn configured() -> (Vec<Process>, Vec<Configured>) {
             "1.4.1",
             "apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\nenableProfiling: false\n",
         ),
-        configuration("/etc/etcd.yaml", "2.3", "name: n\nclient-transport-security: {auto-tls: false}\n"),
+        configuration("/etc/etcd.yaml", "2.3", "name: node\nclient-transport-security: {auto-tls: false}\n"),
         configuration("/var/lib/kubelet/config.yaml", "4.2.1", &format!("{KUBELET}readOnlyPort: 0\n")),
         configuration("/etc/kubelet.d/10.conf", "4.2.4", &format!("{KUBELET}maxPods: 100\n")),
         configuration(

@@ -58,12 +58,23 @@ fn from_file(view: &View<'_>, merged: &mut Effective) {
         if view.given(name).is_some() && name != "config-file" {
             merged.notes.push(format!("--{name} is ignored: with a configuration file nothing else counts"));
         }
-        let default = spec.default.at(view.version).cloned().unwrap_or_else(|| zero(&spec.kind));
+        // what a file leaves out is not always what a flag is by itself (3.5: tls-min-version, auto-compaction-mode)
+        let field = spec.file.as_deref().and_then(|key| view.table.fields.get(key));
+        let default = field.and_then(|field| field.default.at(view.version)).or_else(|| spec.default.at(view.version));
+        let default = default.cloned().unwrap_or_else(|| zero(&spec.kind));
         let value = match &read {
             _ if name == "config-file" => view.flag(name, spec),
             Err(gap) => Observed::Unknown(gap.clone()),
             Ok(layer) => match spec.file.as_deref().and_then(|key| layer.content.at(key)) {
                 Some(Value::Null) | None => Observed::seen(default, view.default_origin("")),
+                Some(Value::Text(text)) if text.is_empty() && spec.kind.starts_with("unique") => {
+                    Observed::seen(default, view.default_origin(""))
+                }
+                Some(Value::Text(text))
+                    if spec.kind == "uniqueURLs" && flags::parse_value(&spec.kind, text, None).is_none() =>
+                {
+                    Observed::unknown(Reason::Malformed, format!("{name} of the configuration file holds no URLs"))
+                }
                 Some(given) => {
                     let value = match given {
                         Value::Text(text) => {

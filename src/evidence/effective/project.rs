@@ -23,7 +23,7 @@ pub enum Decoding {
     File,
     /// A drop-in, into a patch: a null removes, in a map as well.
     DropIn,
-    /// etcd's file: keys match in any case, and numbers and truth values are taken for texts.
+    /// etcd's file: keys match in any case, and two spellings of one fill the same object.
     Etcd,
 }
 
@@ -85,7 +85,10 @@ fn object(
             (Known::Object, Value::Map(inner)) => Value::Map(object(fields, &path, inner, reader)?),
             (Known::Object, _) => return Err(Misfit { path, kind: "object".to_owned() }),
         };
-        kept.insert(name, value);
+        match (kept.get_mut(&name), value) {
+            (Some(Value::Map(earlier)), Value::Map(more)) => earlier.extend(more),
+            (_, value) => drop(kept.insert(name, value)),
+        }
     }
     Ok(kept)
 }
@@ -125,7 +128,9 @@ fn leaf(path: &str, spec: &FieldSpec, value: &Value, reader: Decoding) -> Result
     let removes = |value: &Value| reader == Decoding::DropIn && *value == Value::Null;
     let misfit = || Misfit { path: path.to_owned(), kind: spec.kind.clone() };
     if spec.secret {
-        return Ok(Value::from("withheld"));
+        // its type is looked at all the same
+        let open = FieldSpec { secret: false, ..spec.clone() };
+        return leaf(path, &open, value, reader).map(|_| Value::from("withheld"));
     }
     let number = |bits: u32| match value {
         Value::Int(number)
@@ -148,12 +153,11 @@ fn leaf(path: &str, spec: &FieldSpec, value: &Value, reader: Decoding) -> Result
         ("uint" | "uint64", _) => unsigned(63),
         ("float" | "float32" | "float64", Value::Int(_) | Value::Float(_)) => Ok(value.clone()),
         ("string", Value::Text(text)) => Ok(Value::Text(text.clone())),
-        ("string", Value::Bool(_) | Value::Int(_) | Value::Float(_)) if relaxed => Ok(Value::Text(value.to_string())),
         ("quantity", Value::Text(_) | Value::Int(_) | Value::Float(_)) => Ok(Value::Text(value.to_string())),
-        ("duration" | "durationOrNanoseconds", Value::Text(text)) => {
+        // etcd's durations are Go's own type: nanoseconds, never a text
+        ("duration" | "durationOrNanoseconds", Value::Text(text)) if !relaxed => {
             golang::parse_duration(text).map(|span| Value::Text(golang::format_duration(span))).ok_or_else(misfit)
         }
-        // etcd's durations are Go's own type: nanoseconds
         ("durationOrNanoseconds", Value::Int(span)) => Ok(Value::Text(golang::format_duration(*span))),
         ("duration", Value::Int(span)) if relaxed => Ok(Value::Text(golang::format_duration(*span))),
         ("list", Value::List(items)) => {
@@ -162,7 +166,6 @@ fn leaf(path: &str, spec: &FieldSpec, value: &Value, reader: Decoding) -> Result
                 .map(|item| match item {
                     Value::Text(_) => Some(item.clone()),
                     Value::Null => Some(Value::from("")),
-                    _ if relaxed => Some(Value::Text(item.to_string())),
                     _ => None,
                 })
                 .collect();
