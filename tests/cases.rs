@@ -1,4 +1,4 @@
-//! Every check on every case: a small host, the verdicts that controls must get on it, and the invariants of any report.
+//! Every check on every case: a small host or cluster, the verdicts that controls must get on it, and the invariants of any report.
 //!
 //! `tests/cases/README.md` documents the format. Cases that need owners are skipped, and counted, without root.
 
@@ -12,6 +12,7 @@
 mod support;
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -34,12 +35,23 @@ fn report(auditor: &Auditor, case: &Case, scratch: &Path) -> Report {
         let ran = binary::run_as(user, scratch, arguments);
         return serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {}", ran.err));
     }
-    auditor.evaluate(vec![auditor.collect(&root)], &case.benchmark, Some(&case.kubernetes))
+    auditor.evaluate(auditor.evidence_of_host(&root), &case.benchmark, Some(&case.kubernetes))
+}
+
+/// The report on a case's objects.
+fn report_of_objects(auditor: &Auditor, case: &Case, scratch: &Path) -> Report {
+    let place = scratch.join("objects.yaml");
+    fs::write(&place, case.objects.as_ref().unwrap()).unwrap();
+    let evidence = Auditor::evidence_of_objects(&place, &case.denied);
+    auditor.evaluate(evidence, &case.benchmark, Some(&case.kubernetes))
 }
 
 /// What is wrong with the verdicts of a case.
 fn mismatches(auditor: &Auditor, case: &Case, scratch: &Path) -> Vec<String> {
-    let report = report(auditor, case, scratch);
+    let report = match case.host {
+        Some(_) => report(auditor, case, scratch),
+        None => report_of_objects(auditor, case, scratch),
+    };
     let mut wrong = broken(auditor, &report);
     for (id, expected) in case.expectations() {
         let Some(control) = control(&report, id) else {
@@ -95,11 +107,12 @@ fn broken(auditor: &Auditor, report: &Report) -> Vec<String> {
     wrong
 }
 
-#[test]
-fn every_case_gets_its_verdict() {
+/// Runs every case of a directory on all processors.
+#[track_caller]
+fn all_get_their_verdict(directory: &str) {
     let started = Instant::now();
     let auditor = Auditor::new();
-    let cases = case::all("node");
+    let cases = case::all(directory);
     let (run, skipped): (Vec<&Case>, Vec<&Case>) = cases.iter().partition(|case| case.skipped(is_root()).is_none());
     let next = AtomicUsize::new(0);
     let workers = std::thread::available_parallelism().unwrap().get();
@@ -118,7 +131,7 @@ fn every_case_gets_its_verdict() {
     });
     let failed: BTreeSet<&str> = failures.iter().filter_map(|line| line.split(": ").next()).collect();
     say(format!(
-        "{} cases, {} failed, {} skipped (they need root), {:.1} s",
+        "{directory}: {} cases, {} failed, {} skipped (they need root), {:.1} s",
         run.len(),
         failed.len(),
         skipped.len(),
@@ -128,8 +141,11 @@ fn every_case_gets_its_verdict() {
 }
 
 #[test]
-fn cluster_cases_are_well_formed() {
-    for case in case::all("cluster") {
-        assert!(case.objects.is_some(), "{}: no objects", case.name);
-    }
+fn every_host_gets_its_verdicts() {
+    all_get_their_verdict("node");
+}
+
+#[test]
+fn every_cluster_gets_its_verdicts() {
+    all_get_their_verdict("cluster");
 }

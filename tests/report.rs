@@ -16,7 +16,7 @@ use std::sync::LazyLock;
 
 use kube_assay::audit::report::{Control, Report, Score};
 use kube_assay::audit::verdict::Verdict;
-use kube_assay::evidence::{Evidence, Version, file};
+use kube_assay::evidence::Version;
 use proptest::prelude::*;
 use support::auditor::Auditor;
 use support::binary::{Ran, command, run};
@@ -182,17 +182,6 @@ fn several_nodes_are_one_report() {
 
 // ---------------------------------------------------------------- evidence
 
-#[test]
-fn evidence_is_read_as_it_was_written() {
-    let scratch = tempfile::tempdir().unwrap();
-    let written = Evidence { nodes: vec![AUDITOR.collect(&node(scratch.path()))], ..Evidence::default() };
-    let mut bytes = Vec::new();
-    file::write(&written, "0.0.0", &mut bytes).unwrap();
-    let mut read = Evidence::default();
-    file::read(bytes.as_slice(), &mut read).unwrap();
-    assert_eq!(read, written);
-}
-
 /// Files of every released version of the format stay readable, and say what they said.
 #[test]
 fn evidence_of_earlier_versions_is_read() {
@@ -296,7 +285,7 @@ proptest! {
         let files = vec![File { path: "/etc/kubernetes/admin.conf".to_owned(), text: Some("x".to_owned()), ..File::default() }];
         let root = scratch.path().join("node");
         host::write(&root, &Host { processes, files, ..Host::default() });
-        let report = AUDITOR.evaluate(vec![AUDITOR.collect(&root)], id, Some(&version.to_string()));
+        let report = AUDITOR.evaluate(AUDITOR.evidence_of_host(&root), id, Some(&version.to_string()));
         let controls = || report.controls.iter();
         adds_up(&report.scores.full, recounted(controls()))?;
         adds_up(&report.scores.cis, recounted(controls().filter(|control| control.status == "automated")))?;
