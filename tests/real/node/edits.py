@@ -233,7 +233,7 @@ class Edits:
         pods["spec"]["template"]["metadata"].setdefault("annotations", {})["assay/started-after"] = str(old)
         for thing in (settings, pods):
             self._kubectl("replace", "-f", "-", stdin=yaml.safe_dump(thing))
-        self._kubectl("-n", "kube-system", "rollout", "status", "daemonset/kube-proxy", "--timeout=60s")
+        self._kubectl("-n", "kube-system", "rollout", "status", "daemonset/kube-proxy", "--timeout=150s")
         wait(60, "a new kube-proxy", lambda: self.node.pid("kube-proxy") not in (0, old))
         self.node.settle({"kube-proxy": old})
 
