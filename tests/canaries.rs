@@ -158,3 +158,47 @@ fn undecodable_documents_keep_their_secrets() {
     }
     nothing_leaks("undecodable", planted.processes, planted.files);
 }
+
+#[test]
+fn objects_keep_their_secrets() {
+    let good =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/canaries-objects.yaml")).unwrap();
+    let cut = |text: &str, word: &str| text[..text.rfind(word).unwrap() + word.len() + 3].to_owned();
+    let variants = [
+        ("well-formed objects", good.clone()),
+        ("objects cut in a secret", cut(&good, WORD)),
+        (
+            "mistyped objects",
+            good.replace("data: {", "data: [CANARY-list]\nextra: {").replace("args: [", "args: CANARY-text\n    x: ["),
+        ),
+        ("undecodable objects", format!("{good}---\n\t: [}}CANARY\n")),
+    ];
+    let mut leaks = Vec::new();
+    for (what, text) in variants {
+        let scratch = tempfile::tempdir().unwrap();
+        let place = scratch.path().join("objects.yaml");
+        fs::write(&place, text).unwrap();
+        let (place, evidence) = (place.to_str().unwrap(), scratch.path().join("e"));
+        let evidence = evidence.to_str().unwrap();
+        let mut searched = 0;
+        for arguments in [
+            vec!["collect", "--manifests", place, "--complete", "--output", evidence],
+            vec!["audit", "--manifests", place, "--complete", "--format", "json"],
+            vec!["audit", "--manifests", place, "--verbose"],
+            vec!["audit", "--manifests", place, "--complete", "--format", "html"],
+        ] {
+            let ran = Ran::of(command().args(&arguments).env("RUST_LOG", "trace").env("RUST_BACKTRACE", "full"));
+            for text in [ran.out, ran.err] {
+                searched += 1;
+                leaks.extend(hits(&text).into_iter().map(|hit| format!("{what}, {}: ...{hit}...", arguments[0])));
+            }
+        }
+        if let Ok(bytes) = fs::read(evidence) {
+            let lines = String::from_utf8(zstd::decode_all(bytes.as_slice()).unwrap()).unwrap();
+            searched += 1;
+            leaks.extend(hits(&lines).into_iter().map(|hit| format!("{what}, evidence file: ...{hit}...")));
+        }
+        say(format!("{what}: {searched} outputs searched"));
+    }
+    assert!(leaks.is_empty(), "\n{}", leaks.join("\n"));
+}
