@@ -31,6 +31,8 @@ pub struct CommandLine {
     pub refused: Option<Refusal>,
     /// The next word may be the value of an unknown flag.
     in_doubt: bool,
+    /// One dash stands before single letters.
+    shorthands: bool,
 }
 
 /// Why a component refuses its command line.
@@ -61,7 +63,8 @@ pub enum Refusal {
 /// A flag that the table does not know ends a strict reading (`refused`); reading goes on for what follows, and since
 /// its type is not known, a following word that is no flag is taken for its value.
 pub fn parse(table: &ComponentTable, words: &[String]) -> CommandLine {
-    let mut line = CommandLine::default();
+    let shorthands = matches!(table.syntax, FlagSyntax::Pflag);
+    let mut line = CommandLine { shorthands, ..CommandLine::default() };
     match table.syntax {
         FlagSyntax::Pflag => parse_pflag(table, words, &mut line),
         FlagSyntax::GoFlag => parse_go(table, words, &mut line),
@@ -253,7 +256,10 @@ impl CommandLine {
             Some(word) if word.starts_with('-') => {
                 self.in_doubt = true;
                 let body = word.trim_start_matches('-');
-                self.doubtful.push(split_value(body).0.replace('_', "-"));
+                // of a cluster of shorthands the first one is in doubt, and the rest may be its value
+                let letter = body.chars().next().filter(|_| self.shorthands && !word.starts_with("--"));
+                let name = letter.map_or_else(|| split_value(body).0.replace('_', "-"), String::from);
+                self.doubtful.push(name);
             }
             Some(_) => *rest = &rest[1..],
             None => {}
@@ -262,14 +268,15 @@ impl CommandLine {
 
     fn set(&mut self, name: &str, spec: &FlagSpec, text: &str) {
         let earlier = self.values.get(name);
-        // in a line that was redacted before, a credential was taken, and anything else withheld was refused
-        let taken = if text == WITHHELD { spec.secret } else { parse_value(&spec.kind, text, earlier).is_some() };
+        // in a line that was redacted before, a word stands for what was taken, and another for what was refused
+        let taken =
+            text != REFUSED && ((spec.secret && text == WITHHELD) || parse_value(&spec.kind, text, earlier).is_some());
         let ignored = changes_nothing(&spec.kind, text);
         // a value that is refused may be anything, a swallowed credential too
-        let kept = if (spec.secret && !text.is_empty()) || !(taken || ignored) {
-            WITHHELD.to_owned()
-        } else {
-            without_userinfo(text)
+        let kept = match taken || ignored {
+            false => REFUSED.to_owned(),
+            true if spec.secret && !text.is_empty() => WITHHELD.to_owned(),
+            true => without_userinfo(text),
         };
         self.redacted.push(format!("--{name}={kept}"));
         if ignored {
@@ -311,6 +318,9 @@ fn is_single(kind: &str) -> bool {
 
 /// What stands in place of something that is not kept.
 pub const WITHHELD: &str = "withheld";
+
+/// What stands in place of a value that its flag's type refuses.
+pub const REFUSED: &str = "withheld: not a value of its type";
 
 /// A text with the user information of its URLs withheld: `https://user:secret@host` keeps the host only.
 pub fn without_userinfo(text: &str) -> String {
