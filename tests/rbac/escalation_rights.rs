@@ -21,7 +21,9 @@ fn tokens_and_impersonation_of_accounts() {
         leads_nowhere(&with_deployer(jane(vec![all.clone()], Some("kube-system"))));
         let small = with_deployer(jane(vec![named(all.clone(), "deployer")], Some("ci")));
         leads(&small, Target::ClusterAdmin, &way(&format!("{verb} {resource} named deployer in ci")));
-        leads_nowhere(&with_deployer(jane(vec![named(all, "default")], Some("ci"))));
+        leads_nowhere(&with_deployer(jane(vec![named(all.clone(), "default")], Some("ci"))));
+        let small = with_deployer(jane(vec![named(all, "deployer")], None));
+        leads(&small, Target::ClusterAdmin, &way(&format!("{verb} {resource} named deployer in every namespace")));
     }
 }
 
@@ -63,6 +65,10 @@ fn users_and_groups_are_impersonated() {
     admin.bindings.push(binding("joe", "ClusterRole/cluster-admin", &["user:joe"]));
     let way = "user:jane -> impersonate users -> user:joe -> everything -> cluster-admin";
     leads(&admin, Target::ClusterAdmin, way);
+    // accounts and groups are not users
+    let mut others = with_deployer(jane(vec![users.clone()], None));
+    others.bindings.push(binding("ops", "ClusterRole/cluster-admin", &["group:ops"]));
+    assert_eq!(others.way("user:jane", Target::ClusterAdmin), None);
     // system:masters among them
     let small = jane(vec![users.clone(), groups.clone()], None);
     leads(&small, Target::ClusterAdmin, "user:jane -> impersonate groups -> cluster-admin");
@@ -173,7 +179,7 @@ fn certificates_are_minted_by_whoever_requests_and_approves() {
     // a certificate of system:masters is refused, one of another group of administrators is not
     assert_eq!(small.way("user:jane", Target::ClusterAdmin), None);
     small.bindings.push(binding("ops", "ClusterRole/cluster-admin", &["group:ops"]));
-    let way = format!("user:jane -> {by} -> any identity -> group:ops -> everything -> cluster-admin");
+    let way = format!("user:jane -> {by} -> group:ops -> everything -> cluster-admin");
     leads(&small, Target::ClusterAdmin, &way);
     assert!(
         jane(vec![request.clone(), approve.clone(), signer("kubernetes.io/*")], None)

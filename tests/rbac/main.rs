@@ -12,6 +12,7 @@
 mod bootstrap;
 mod escalation;
 mod escalation_rights;
+mod growth;
 mod jane;
 mod make;
 mod matching;

@@ -248,6 +248,23 @@ impl<'a> Index<'a> {
         u32::try_from(found).ok().map(|found| range.start + found)
     }
 
+    /// Numbers of the roles of a namespace.
+    pub(super) fn roles_in(&self, namespace: &str) -> Range<u32> {
+        self.role_range.get(namespace).cloned().unwrap_or_default()
+    }
+
+    /// The namespaces that have roles, sorted.
+    pub(super) fn namespaces_of_roles(&self) -> Vec<&'a str> {
+        let mut all: Vec<&str> = self.role_range.keys().copied().filter(|namespace| !namespace.is_empty()).collect();
+        all.sort_unstable();
+        all
+    }
+
+    /// Cuts a sorted list of bindings to those of a namespace; of the empty one: to cluster role bindings.
+    pub(super) fn bindings_within<'s>(&self, sorted: &'s [u32], namespace: &str) -> &'s [u32] {
+        cut(sorted, self.binding_range.get(namespace), |number| *number)
+    }
+
     fn visit<'s>(&'s self, identity: &Identity, place: Place<'_>, mut visit: impl FnMut(Grant<'s>)) {
         let mut numbers = Vec::new();
         let groups = identity.groups.iter().filter_map(|group| self.of_group.get(group.as_str()));
@@ -275,16 +292,9 @@ impl<'a> Index<'a> {
     fn bindings_in<'s>(&self, sorted: &'s [u32], place: Place<'_>) -> [&'s [u32]; 2] {
         match place {
             Place::Anywhere => [sorted, &[]],
-            Place::Cluster => [cut(sorted, self.binding_range.get(""), |number| *number), &[]],
-            Place::Namespace(namespace) => [
-                cut(sorted, self.binding_range.get(""), |number| *number),
-                // the empty text is no namespace: such a request is cluster-scoped
-                if namespace.is_empty() {
-                    &[]
-                } else {
-                    cut(sorted, self.binding_range.get(namespace), |number| *number)
-                },
-            ],
+            // the empty text is no namespace: such a request is cluster-scoped
+            Place::Cluster | Place::Namespace("") => [self.bindings_within(sorted, ""), &[]],
+            Place::Namespace(namespace) => [self.bindings_within(sorted, ""), self.bindings_within(sorted, namespace)],
         }
     }
 

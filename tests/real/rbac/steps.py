@@ -226,7 +226,7 @@ def approve_clients(u):
     u.granted()
     walk = lambda: u.server.with_certificate(*certificate(u, f"/O={ops}/CN=x", "kubernetes.io/kube-apiserver-client"), lambda: u.must_reach(token=""))
     by = "create certificatesigningrequests and update certificatesigningrequests/approval and approve signers"
-    return Made("cluster-admin", "{u} -> " + by + " -> any identity -> group:" + ops + " -> everything -> cluster-admin", walk)
+    return Made("cluster-admin", "{u} -> " + by + " -> group:" + ops + " -> everything -> cluster-admin", walk)
 
 
 def approve_kubelets(u):

@@ -160,14 +160,6 @@ impl<'g, 'a> Graph<'g, 'a> {
         }
     }
 
-    /// Accounts of this name in every namespace.
-    pub(super) fn become_accounts_named(&mut self, from: u32, name: &str, how: &How<'a>) {
-        for user in self.accounts_named.get(name).cloned().unwrap_or_default() {
-            let to = self.user(user);
-            self.edge(from, to, Some(how.clone()));
-        }
-    }
-
     fn look_into(&mut self, number: u32, node: Node<'a>) {
         match node {
             Node::User(name) => self.look_into_someone(number, Who::User(name)),
@@ -181,6 +173,12 @@ impl<'g, 'a> Graph<'g, 'a> {
                 let all: BTreeSet<&'a str> = self.around.namespaces().chain(self.accounts_in.keys().copied()).collect();
                 for namespace in all {
                     self.silent(number, Node::Accounts(Where::Namespace(namespace)));
+                }
+            }
+            Node::AccountsNamed(name) => {
+                for user in self.accounts_named.get(name).cloned().unwrap_or_default() {
+                    let to = self.user(user);
+                    self.edge(number, to, None);
                 }
             }
             Node::RunPods(place) => {
@@ -239,7 +237,8 @@ impl<'g, 'a> Graph<'g, 'a> {
                 self.silent(number, Node::Target(Target::ClusterAdmin));
                 self.every_group(number);
             }
-            Node::Target(Target::AnyIdentity) => {
+            Node::Certified => {
+                self.silent(number, Node::Target(Target::AnyIdentity));
                 self.silent(number, Node::AnyUser);
                 self.silent(number, Node::Accounts(Where::Everywhere));
                 self.every_group(number);
@@ -249,11 +248,11 @@ impl<'g, 'a> Graph<'g, 'a> {
                     self.silent(number, Node::Target(target));
                 }
             }
-            Node::Target(Target::EverySecret | Target::NodeRoot) => {}
+            Node::Target(Target::EverySecret | Target::NodeRoot | Target::AnyIdentity) => {}
         }
     }
 
-    /// Every group but `system:masters`, which the API server keeps certificates out of.
+    /// Every group but `system:masters`, for which no certificate is signed.
     fn every_group(&mut self, from: u32) {
         let holdings = self.holdings;
         for group in holdings.of_group.keys().filter(|name| **name != MASTERS) {
@@ -295,15 +294,14 @@ impl<'g, 'a> Graph<'g, 'a> {
     }
 
     fn roles_of(&mut self, from: u32, place: Where<'a>) {
-        for (number, role) in (0..).zip(&self.index.roles) {
-            let namespace = role.role.metadata.namespace.as_str();
-            let counts = match place {
-                Where::Namespace(of) => namespace == of,
-                Where::Cluster | Where::Everywhere => !namespace.is_empty(),
-            };
-            if counts {
-                self.silent(from, Node::Bound(number, Where::Namespace(namespace)));
+        let Where::Namespace(namespace) = place else {
+            for namespace in self.index.namespaces_of_roles() {
+                self.silent(from, Node::Roles(Where::Namespace(namespace)));
             }
+            return;
+        };
+        for role in self.index.roles_in(namespace) {
+            self.silent(from, Node::Bound(role, place));
         }
     }
 

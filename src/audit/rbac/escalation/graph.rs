@@ -21,6 +21,8 @@ pub(super) enum Node<'a> {
     Bound(u32, Where<'a>),
     /// Every service account there.
     Accounts(Where<'a>),
+    /// The service account of this name in every namespace.
+    AccountsNamed(&'a str),
     /// Makes pods there.
     RunPods(Where<'a>),
     /// Runs something in the pods that are there.
@@ -35,8 +37,11 @@ pub(super) enum Node<'a> {
     NamespaceAdmin(Where<'a>),
     /// Any role of a namespace.
     Roles(Where<'a>),
+    /// Any user, but for nodes and service accounts.
     AnyUser,
     AnyGroup,
+    /// A certificate with any name.
+    Certified,
     Target(Target),
 }
 

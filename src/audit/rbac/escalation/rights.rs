@@ -77,7 +77,10 @@ impl<'a> Graph<'_, 'a> {
                             self.become_someone(from, Who::User(&user_of(namespace, name)), Some(&how));
                         }
                         Where::Namespace(_) => {}
-                        Where::Cluster | Where::Everywhere => self.become_accounts_named(from, name, &how),
+                        Where::Cluster | Where::Everywhere => {
+                            let to = self.node(Node::AccountsNamed(name));
+                            self.edge(from, to, Some(how.clone()));
+                        }
                     }
                 }
             }
@@ -167,12 +170,11 @@ impl<'a> Graph<'_, 'a> {
     /// True when one of the roles that the pair names is bound to the subject where it counts.
     fn owns_one(&self, who: Option<Who<'a>>, namespace: &str, pair: &NamedPair<'a>) -> bool {
         let Some(who) = who else { return false };
-        let numbers = pair.names.iter().filter_map(|name| self.index.number(namespace, name));
-        numbers.into_iter().any(|role| {
-            self.index.roles[role as usize].bindings.iter().any(|binding| {
-                self.index.bindings[*binding as usize].binding.metadata.namespace == namespace
-                    && self.bindings_of(who).any(|own| own == *binding)
-            })
+        let lists = self.bindings_of(who);
+        let mut numbers = pair.names.iter().filter_map(|name| self.index.number(namespace, name));
+        numbers.any(|role| {
+            let here = self.index.bindings_within(&self.index.roles[role as usize].bindings, namespace);
+            here.iter().any(|binding| lists.iter().any(|list| list.binary_search(binding).is_ok()))
         })
     }
 
@@ -180,30 +182,30 @@ impl<'a> Graph<'_, 'a> {
     fn namespaces_of_own_roles(&self, who: Option<Who<'a>>, place: Where<'a>) -> Vec<&'a str> {
         let Some(who) = who else { return Vec::new() };
         let index = self.index;
-        let bound = self.bindings_of(who).map(|number| index.bindings[number as usize].binding);
-        let mut found: Vec<&str> = bound
-            .filter(|binding| binding.role_ref.kind == "Role")
-            .map(|binding| binding.metadata.namespace.as_str())
-            .filter(|namespace| match place {
-                Where::Namespace(of) => *namespace == of,
-                Where::Cluster | Where::Everywhere => true,
-            })
-            .collect();
+        let is_role = |number: &u32| index.bindings[*number as usize].binding.role_ref.kind == "Role";
+        let lists = self.bindings_of(who);
+        if let Where::Namespace(namespace) = place {
+            let mut here = lists.iter().flat_map(|list| index.bindings_within(list, namespace));
+            return if here.any(is_role) { vec![namespace] } else { Vec::new() };
+        }
+        let all = lists.into_iter().flatten().filter(|number| is_role(number));
+        let mut found: Vec<&str> =
+            all.map(|number| index.bindings[*number as usize].binding.metadata.namespace.as_str()).collect();
         found.sort_unstable();
         found.dedup();
         found
     }
 
-    /// Numbers of the bindings of someone and of the groups to which he surely belongs.
-    fn bindings_of(&self, who: Who<'_>) -> impl Iterator<Item = u32> {
+    /// Sorted bindings of someone, and of each group to which he surely belongs.
+    fn bindings_of(&self, who: Who<'_>) -> Vec<&'a [u32]> {
         let index = self.index;
         let own = match who {
             Who::User(name) => index.of_user.get(name),
             Who::Group(name) => index.of_group.get(name),
         };
         let groups = implied(who);
-        let of_groups: Vec<&Vec<u32>> = groups.iter().filter_map(|group| index.of_group.get(group.as_ref())).collect();
-        own.into_iter().chain(of_groups).flatten().copied()
+        let of_groups = groups.iter().filter_map(|group| index.of_group.get(group.as_ref()));
+        own.into_iter().chain(of_groups).map(Vec::as_slice).collect()
     }
 
     fn impersonate(&mut self, from: u32, held: &Effective<'a>) {
@@ -242,7 +244,7 @@ impl<'a> Graph<'_, 'a> {
         let certificates = [Power::RequestCertificates, Power::ApproveRequests];
         let leads = [
             (vec![Power::NodesProxy], Node::Pods(everywhere)),
-            ([&certificates[..], &[Power::ApproveClients]].concat(), target(Target::AnyIdentity)),
+            ([&certificates[..], &[Power::ApproveClients]].concat(), Node::Certified),
             // a node may have tokens of the accounts whose pods it runs
             ([&certificates[..], &[Power::ApproveKubelets]].concat(), Node::Pods(everywhere)),
             // whoever rewrites pods on their way in has them run as he likes

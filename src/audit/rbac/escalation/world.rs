@@ -49,6 +49,8 @@ pub(super) struct Inside<'w> {
     pub accounts: BTreeSet<Account<'w>>,
     /// Nodes that a pod there holds already.
     pub nodes: BTreeSet<&'w str>,
+    /// The pods.
+    pods: Vec<&'w Pod>,
 }
 
 /// The world, arranged.
@@ -83,6 +85,7 @@ impl<'w> Surroundings<'w> {
             let inside = |inside: &mut Inside<'w>| {
                 inside.accounts.extend(token);
                 inside.nodes.extend(held);
+                inside.pods.push(pod);
             };
             inside(all.of_namespace.entry(&pod.metadata.namespace).or_default());
             if let Some(node) = node {
@@ -100,12 +103,11 @@ impl<'w> Surroundings<'w> {
     /// What entering these pods of a namespace gives.
     pub fn inside_of(&self, namespace: &str, names: &[String]) -> Inside<'w> {
         let mut inside = Inside::default();
-        for pod in self.world.pods.iter().filter(|pod| is_enterable(pod)) {
-            if pod.metadata.namespace == namespace && names.contains(&pod.metadata.name) {
-                inside.accounts.extend(self.token(pod));
-                let node = pod.spec.node_name.as_str();
-                inside.nodes.extend(Some(node).filter(|node| holds_node(pod) && !node.is_empty()));
-            }
+        let all = self.of_namespace.get(namespace).into_iter().flat_map(|all| &all.pods);
+        for pod in all.filter(|pod| names.contains(&pod.metadata.name)) {
+            inside.accounts.extend(self.token(pod));
+            let node = pod.spec.node_name.as_str();
+            inside.nodes.extend(Some(node).filter(|node| holds_node(pod) && !node.is_empty()));
         }
         inside
     }
