@@ -35,3 +35,49 @@ fn bombs_end() {
     assert_eq!(read(bomb.as_bytes()), Err(YamlError::TooMuch));
     assert_eq!(read("[".repeat(100_000).as_bytes()), Err(YamlError::TooMuch));
 }
+
+/// Each of these is what go-yaml makes of it; newer readers differ in all of them.
+#[test]
+fn the_scanner_is_the_one_of_go_yaml() {
+    for (text, expected) in [
+        ("a: |\n b", Some(r#"{"a":"b"}"#)),
+        (">1\n  ", Some(r#"" ""#)),
+        ("|+\n a\n\n", Some(r#""a\n\n""#)),
+        ("\"\\", None),
+        ("%YAML 1.2\n---\na: 1\n", None),
+        ("%YAML 1.1\n---\na: 1\n", Some(r#"{"a":1}"#)),
+        (r#""\/""#, None),
+        ("[a:]", Some(r#"["a:"]"#)),
+        ("[x?]", None),
+        ("!,", Some(r#""""#)),
+        ("a:\tb\n\tc\n", None),
+        ("k: .inf\nk: 1\n", Some(r#"{"k":1}"#)),
+        ("k: .inf\n", None),
+        ("9615741.0: a\n", Some(r#"{"9.615741e+06":"a"}"#)),
+        ("a: 081122185732173109\n", Some(r#"{"a":81122185732173100}"#)),
+        ("!!binary 4781", Some("\"\u{fffd}\u{fffd}5\"")),
+    ] {
+        assert_eq!(json(text).as_deref(), expected, "{text:?}");
+    }
+}
+
+#[test]
+fn other_encodings_and_broken_ones() {
+    let wide: Vec<u8> = "\u{feff}a: é😀\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    assert_eq!(read(&wide).map(|value| value.to_string()), Ok("a=é😀".to_owned()));
+    assert!(read(&wide[..wide.len() - 1]).is_err());
+    assert!(read(b"a: \xff\n").is_err());
+    assert!(read(b"a: \x00\n").is_err());
+    assert_eq!(read(b""), Ok(Value::Null));
+}
+
+/// Whatever it is given, the reader ends and does not panic.
+#[test]
+fn every_cut_of_a_document_ends() {
+    let text = "%TAG !e! x:\n--- &a\n? !e!k [a, {b: *a, \"c\\x41\": 'd''e'}]\n: |2-\n   x\n- y\n... # z\n";
+    for start in 0..text.len() {
+        for end in start..text.len() {
+            let _ = read_strictly(&text.as_bytes()[start..end]);
+        }
+    }
+}
