@@ -187,6 +187,11 @@ fn aggregated_rules_are_the_union_of_what_is_selected() {
     assert_eq!(verbs(&index, "inner"), ["get", "list"]);
     // through the other aggregated role, equal rules once, no Role of a namespace
     assert_eq!(verbs(&index, "outer"), ["get", "list", "watch"]);
+    // a dump has the rules, and may lack the roles that they came from
+    let mut dumped = aggregating("outer", "to-outer");
+    dumped.rules = vec![rule("get", "core", "pods"), rule("patch", "core", "pods")];
+    let dump = [dumped, roles[3].clone()];
+    assert_eq!(verbs(&Index::new(&dump, &none, Aggregation::Union), "outer"), ["get", "patch", "watch"]);
     let stored = Index::new(&roles, &none, Aggregation::Stored);
     assert!(verbs(&stored, "outer").is_empty());
     assert_eq!(stored.rules("ci", "three").unwrap().len(), 1);

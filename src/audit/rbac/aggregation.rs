@@ -10,7 +10,8 @@ use crate::evidence::objects::{LabelSelector, PolicyRule, Role};
 pub enum Aggregation {
     /// As they are stored: in a cluster a controller has written them, and they are what the authorizer uses.
     Stored,
-    /// The union of the selected cluster roles, as the controller will write it: for manifests, which leave them empty.
+    /// With the union of the selected cluster roles, as the controller will write it: for manifests, which leave them empty. What is
+    /// stored counts too: a dump of a cluster has it, and may lack the roles that it came from.
     Union,
 }
 
@@ -54,14 +55,8 @@ pub(super) fn rules_in_force<'a>(roles: &[&'a Role], aggregation: Aggregation) -
     let labelled = Labelled::new(roles);
     for index in (0..roles.len()).filter(aggregates) {
         let mut seen = HashSet::new();
-        let mut union = Vec::new();
-        for reached in labelled.reached_from(index) {
-            // the rules of an aggregated role are the controller's to write: what is stored there counts for nothing
-            if aggregates(&reached) {
-                continue;
-            }
-            union.extend(roles[reached].rules.iter().filter(|rule| seen.insert(Content(rule))));
-        }
+        let all = std::iter::once(index).chain(labelled.reached_from(index)).flat_map(|reached| &roles[reached].rules);
+        let union = all.filter(|rule| seen.insert(Content(rule))).collect();
         rules[index] = union;
     }
     rules
