@@ -6,6 +6,7 @@ use kube_assay::audit::report::{Control, Report};
 use kube_assay::audit::{self, Input};
 use kube_assay::benchmark::{self, Library, StockPolicy, bootstrap};
 use kube_assay::collect;
+use kube_assay::evidence::objects::ClusterEvidence;
 use kube_assay::evidence::{Component, Evidence, Gap, Listing, NodeEvidence, Reason, Tables, Version, file};
 
 /// Tables, checks and stock policy, loaded once.
@@ -40,19 +41,7 @@ impl Auditor {
     pub fn evidence_of_objects(objects: &Path, denied: &[String]) -> Evidence {
         let mut cluster = collect::collect_manifests(objects, true, NOW).unwrap();
         for resource in denied {
-            let gap = Gap::new(Reason::Denied, resource.as_str());
-            match resource.as_str() {
-                "pods" => cluster.pods = Listing::unread(gap),
-                "clusterroles" => {
-                    cluster.roles.items.retain(|role| !role.metadata.namespace.is_empty());
-                    cluster.roles.gap = Some(gap);
-                }
-                "clusterrolebindings" => {
-                    cluster.bindings.items.retain(|binding| !binding.metadata.namespace.is_empty());
-                    cluster.bindings.gap = Some(gap);
-                }
-                other => panic!("no list is called {other}"),
-            }
+            deny(&mut cluster, resource);
         }
         read_again(Evidence { cluster: Some(cluster), ..Evidence::default() })
     }
@@ -74,6 +63,33 @@ impl Auditor {
             level: 2,
             version: "0.0.0",
         })
+    }
+}
+
+/// What stays of a cluster's evidence when a resource may not be listed.
+fn deny(cluster: &mut ClusterEvidence, resource: &str) {
+    let gap = Gap::new(Reason::Denied, resource);
+    match resource {
+        "namespaces" => cluster.namespaces = Listing::unread(gap),
+        "nodes" => cluster.nodes = Listing::unread(gap),
+        "pods" => cluster.pods = Listing::unread(gap),
+        "workloads" => cluster.workloads = Listing::unread(gap),
+        "serviceaccounts" => cluster.service_accounts = Listing::unread(gap),
+        "networkpolicies" => cluster.network_policies = Listing::unread(gap),
+        "roles" | "clusterroles" => {
+            cluster.roles.items.retain(|role| role.metadata.namespace.is_empty() == (resource == "roles"));
+            cluster.roles.gap = Some(gap);
+        }
+        "rolebindings" | "clusterrolebindings" => {
+            let of_namespaces = resource == "clusterrolebindings";
+            cluster.bindings.items.retain(|binding| binding.metadata.namespace.is_empty() != of_namespaces);
+            cluster.bindings.gap = Some(gap);
+        }
+        "others" => {
+            cluster.named.clear();
+            cluster.complete = false;
+        }
+        other => panic!("no list is called {other}"),
     }
 }
 
