@@ -1,4 +1,4 @@
-//! What keeps the project in order: floors, data that ships as it is written, facts with their source, no leftovers.
+//! What keeps the project in order: data that ships as it is written, facts with their source, no leftovers.
 
 #![allow(
     clippy::unwrap_used,
@@ -12,145 +12,19 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use kube_assay::audit::facts::{Context, establish};
 use kube_assay::audit::verdict::Verdict;
 use kube_assay::benchmark::{self, Check, Library};
 use kube_assay::evidence::components::{AdmissionPlugins, CipherSuites, ComponentTable, GateStage};
 use kube_assay::evidence::effective::effective;
-use kube_assay::evidence::facts::{self, FACTS, FactOwner, FactRef};
+use kube_assay::evidence::facts::{self, FACTS, FactKind, FactOwner, FactRef};
 use kube_assay::evidence::{Component, NodeEvidence, Version};
 use serde::de::DeserializeOwned;
-use support::auditor::Auditor;
+use support::auditor::{Auditor, words};
 use support::case::{self, Host, Process};
 use support::host;
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// Every file below a directory of the repository, without what is built or fetched.
-fn files(directory: &Path) -> Vec<PathBuf> {
-    const OUTSIDE: [&str; 6] = [".git", "target", "node_modules", "out", "__pycache__", ".venv"];
-    let mut found = Vec::new();
-    for entry in fs::read_dir(directory).unwrap() {
-        let entry = entry.unwrap();
-        let kind = entry.file_type().unwrap();
-        if kind.is_dir() && !OUTSIDE.contains(&entry.file_name().to_str().unwrap()) {
-            found.extend(files(&entry.path()));
-        } else if kind.is_file() {
-            found.push(entry.path());
-        }
-    }
-    found.sort();
-    found
-}
-
-// ---------------------------------------------------------------- floors
-
-/// The floor of each module; a floor imports only lower ones. Floor 4 is wiring and sees all.
-const FLOORS: [(&str, u8); 8] = [
-    ("evidence", 0),
-    ("collect", 1),
-    ("benchmark", 1),
-    ("history", 1),
-    ("audit", 2),
-    ("render", 3),
-    ("cli", 4),
-    ("run", 4),
-];
-
-fn floor(module: &str) -> u8 {
-    let known = FLOORS.iter().find(|(name, _)| *name == module);
-    known.unwrap_or_else(|| panic!("src/{module} has no floor: name it in FLOORS")).1
-}
-
-/// The modules that a source file names with `crate::`, or with enough `super::`.
-fn imports(text: &str, depth: usize) -> BTreeSet<String> {
-    let code: String =
-        text.lines().filter(|line| !line.trim_start().starts_with("//")).flat_map(|line| [line, "\n"]).collect();
-    let climbing = format!("{}::", vec!["super"; depth].join("::"));
-    let mut found = BTreeSet::new();
-    for start in ["crate::", climbing.as_str()] {
-        for (at, _) in code.match_indices(start) {
-            let before = code[..at].chars().next_back();
-            if before.is_some_and(|letter| letter.is_alphanumeric() || letter == '_' || letter == ':') {
-                continue;
-            }
-            found.extend(first_names(&code[at + start.len()..]));
-        }
-    }
-    found
-}
-
-/// The first parts of the paths behind `crate::`: one, or those of a group in braces.
-fn first_names(rest: &str) -> Vec<String> {
-    let name = |text: &str| -> String {
-        text.trim_start().chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect()
-    };
-    let Some(group) = rest.strip_prefix('{') else { return vec![name(rest)] };
-    let (mut names, mut depth, mut item) = (Vec::new(), 0, String::new());
-    for letter in group.chars() {
-        match letter {
-            '}' if depth == 0 => break,
-            ',' if depth == 0 => names.push(name(&std::mem::take(&mut item))),
-            _ => {
-                depth += i32::from(letter == '{') - i32::from(letter == '}');
-                item.push(letter);
-            }
-        }
-    }
-    names.push(name(&item));
-    names.retain(|name| !name.is_empty());
-    names
-}
-
-#[test]
-fn floors_import_downwards_only() {
-    let source = root().join("src");
-    let mut wrong = Vec::new();
-    for file in files(&source) {
-        let path = file.strip_prefix(&source).unwrap();
-        let module = path.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs");
-        if matches!(module, "lib" | "main") {
-            continue;
-        }
-        // src/a/b.rs is one `super` below the crate for a, two for b
-        let inside = path.components().count() - usize::from(path.ends_with("mod.rs"));
-        for other in imports(&fs::read_to_string(&file).unwrap(), inside) {
-            // an item of the crate root is no module
-            let is_module = source.join(&other).is_dir() || source.join(format!("{other}.rs")).is_file();
-            if other == module || !is_module {
-                continue;
-            }
-            let (own, below) = (floor(module), floor(&other));
-            if own < 4 && below >= own {
-                wrong.push(format!("{} (floor {own}) imports {other} (floor {below})", path.display()));
-            }
-        }
-    }
-    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
-}
-
-#[test]
-fn imports_are_found() {
-    let text = "use crate::{audit::{self, x}, run::y};\n// use crate::cli;\nlet a = crate::render::b;\nuse super::super::collect::z;";
-    let found: Vec<String> = imports(text, 2).into_iter().collect();
-    assert_eq!(found, ["audit", "collect", "render", "run"]);
-}
-
-#[test]
-fn source_files_are_short() {
-    let long: Vec<String> = files(&root().join("src"))
-        .into_iter()
-        .filter(|file| file.extension().is_some_and(|extension| extension == "rs"))
-        .map(|file| (fs::read_to_string(&file).unwrap().lines().count(), file))
-        .filter(|(lines, _)| *lines >= 500)
-        .map(|(lines, file)| format!("{}: {lines} lines", file.display()))
-        .collect();
-    assert!(long.is_empty(), "split at 500 lines: {long:?}");
-}
+use support::repository::{files, root};
 
 // ---------------------------------------------------------------- words
 
@@ -313,6 +187,41 @@ fn every_fact_has_a_source() {
             without.push(spec.name);
         }
     }
+    assert!(without.is_empty(), "facts without a source: {without:?}");
+}
+
+/// Facts of the cluster are established on a small one, each asked for by a check of its own.
+#[test]
+fn every_fact_of_the_cluster_has_a_source() {
+    let mut auditor = Auditor::new();
+    let mut asked = 0;
+    for (number, name) in facts::names(&auditor.tables).into_iter().enumerate() {
+        let Some((FactRef::Cluster(_), kind)) = facts::find(&auditor.tables, &name) else { continue };
+        let test = match kind {
+            FactKind::Findings => "none: true",
+            FactKind::List => "empty: true",
+            FactKind::Text => "set: true",
+            other => panic!("{name} is of type {}: say here how to ask for it", other.name()),
+        };
+        let check = format!(
+            "- id: own/fact-{number}\n  title: Asks for {name}\n  reason: x\n  severity: low\n  scope: cluster\n  subject: cluster\n  \
+             pass: [{{fact: {name}, {test}}}]\n  not-applicable: x\n  \
+             remediation: {{kubeadm: {{text: x}}, k3s: {{text: x}}, rke2: {{text: x}}, other: {{text: x}}}}\n"
+        );
+        benchmark::add_own(&mut auditor.library, &name, &check, &auditor.tables).unwrap();
+        asked += 1;
+    }
+    assert!(asked > 20, "{asked} facts of the cluster");
+    let scratch = tempfile::tempdir().unwrap();
+    let place = scratch.path().join("objects.yaml");
+    fs::write(&place, "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n").unwrap();
+    let report = auditor.evaluate(Auditor::evidence_of_objects(&place, &[]), "cis-2.1", None);
+    let without: Vec<&str> = report
+        .own_checks
+        .iter()
+        .filter(|control| words(control).contains("has no source"))
+        .map(|control| control.title.as_str())
+        .collect();
     assert!(without.is_empty(), "facts without a source: {without:?}");
 }
 

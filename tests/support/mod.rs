@@ -13,6 +13,7 @@ pub mod auditor;
 pub mod binary;
 pub mod case;
 pub mod host;
+pub mod repository;
 pub mod world;
 
 use std::fmt::Display;
