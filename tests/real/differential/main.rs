@@ -2,7 +2,7 @@
 //!
 //!     cargo test --test differential -- SUITE [--count N] [--seed N] [--case N] [--binaries DIR] [--oracle PROGRAM]
 //!
-//! SUITE is `yaml`, `flags`, `kubelet` or `etcd`; `tests/real/run` calls them all with what they need. Every case follows from the seed and
+//! SUITE is `yaml`, `flags`, `kubelet`, `etcd` or `pss`; `tests/real/run` calls them all with what they need. Every case follows from the seed and
 //! its number alone, so that `--seed S --case N` shows one again. A difference is cut down before it is shown; any makes the exit code 1.
 
 #![allow(
@@ -20,6 +20,7 @@ mod binary;
 mod etcd;
 mod etcd_cases;
 mod flag_lines;
+mod flag_texts;
 mod flags;
 mod go_text;
 mod host;
@@ -35,6 +36,7 @@ mod shrink;
 mod suite;
 mod yaml;
 mod yaml_documents;
+mod yaml_writer;
 
 use suite::Options;
 
