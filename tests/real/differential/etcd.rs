@@ -116,7 +116,7 @@ fn difference(table: &ComponentTable, said: &Said, ours: &Ours) -> Option<(Strin
         // what starting etcd makes of a value, after its parser has read it: here the value that was read is compared
         if let Some(Observed::Seen { origin: Origin::Derived { .. }, overridden, .. }) = found {
             let read = overridden.first().map(|old| old.value.clone()).unwrap_or_default();
-            if theirs.to_string() == read {
+            if theirs.as_str().map_or_else(|| theirs.to_string(), str::to_owned) == read {
                 continue;
             }
         }

@@ -8,34 +8,39 @@ pub fn good(random: &mut Random, name: &str, kind: &str) -> String {
     let from: &[&str] = match kind {
         "bool" => &["true", "false", "1", "0", "t", "F", "TRUE", "False", "T", "f"],
         "int" | "int32" | "int64" => &[
-                "0", "1", "-1", "42", "0x10", "0X1f", "010", "0o17", "0b101", "1_000", "0x_f", "+5", "-0x8", "2147483647",
-                "-2147483648", "00",
-            ],
+            "0", "1", "-1", "42", "0x10", "0X1f", "010", "0o17", "0b101", "1_000", "0x_f", "+5", "-0x8", "2147483647",
+            "-2147483648", "00",
+        ],
         "uint" | "uint32" | "uint64" => &["0", "1", "0x10", "017", "4294967295", "0b1", "0_7"],
         "Level" => &["1", "2", "+3", "010", "9"],
         "float32" | "float64" => &[
-                "0", "1", "-1.5", "0.001", "1e3", ".5", "5.", "+2", "0x1p-2", "1e-7", "123456789.125", "1_0.5", "0x1_0p0",
-                "inf", "-Inf", "NaN", "1e38",
-            ],
+            "0", "1", "-1.5", "0.001", "1e3", ".5", "5.", "+2", "0x1p-2", "1e-7", "123456789.125", "1_0.5", "0x1_0p0",
+            "inf", "-Inf", "NaN", "1e38",
+        ],
         "duration" => &[
-                "0", "1s", "1m30s", "1.5h", "100ms", "1us", "-5m", "+3s", "1h1m1s1ms1us1ns", ".5s", "5.s",
-                "2562047h47m16.854775807s", "1µs", "0.3ns",
-            ],
+            "0", "1s", "1m30s", "1.5h", "100ms", "1us", "-5m", "+3s", "1h1m1s1ms1us1ns", ".5s", "5.s",
+            "2562047h47m16.854775807s", "1µs", "0.3ns",
+        ],
+        // an empty one leaves what it was and prints as nothing
+        "ipText" => &["1.2.3.4", "0.0.0.0", "::1", "::ffff:1.2.3.4", "010.0.0.01", "2001:DB8::1", "::"],
         "ip" => &[
-                "1.2.3.4", "0.0.0.0", "::1", "::ffff:1.2.3.4", " 10.0.0.1 ", "2001:DB8::1", "::", "", "fe80::1:0:0:2",
-                "1:2:3:4:5:6:7:8",
-            ],
+            "1.2.3.4", "0.0.0.0", "::1", "::ffff:1.2.3.4", " 10.0.0.1 ", "2001:DB8::1", "::", "", "fe80::1:0:0:2",
+            "1:2:3:4:5:6:7:8",
+        ],
         "stringSlice" => &[
-                "a", "a,b", "", "\"a,b\",c", "a, b", " a", "\"\"", "\"a\"\"b\"", ",", "a,,b", "a b", "é,日本", "x\ny",
-                "\"x\ny\",z", "a=b", "a\\b", "\\.", "\r", "a\r\n", "\n\na", "a,\r\nb",
-            ],
+            "a", "a,b", "", "\"a,b\",c", "a, b", " a", "\"\"", "\"a\"\"b\"", ",", "a,,b", "a b", "é,日本", "x\ny",
+            "\"x\ny\",z", "a=b", "a\\b", "\\.", "\r", "a\r\n", "\n\na", "a,\r\nb",
+        ],
         "stringArray" => &["a", "a,b", "", "\"a", " b", "https://kubernetes.default.svc", "a\nb", "\"a,b\",c"],
         "int32Slice" => &["1", "1,2", "23,24,25", "29", "-1,+2", "007"],
-
+        // looked into as soon as the flags are read
+        "configurationMap" if name == "node-labels" => &["example.com/a=b", "a=b,c=d", "a=b", "", "a", " a = b "],
+        "configurationMap" => &["a", "a,b=c", "api/all=true", "", ",", " a = b ", "a=1,a", "a=b=c"],
+        "mapStringStringNoSplit" => &["a=b", "a=b,c=d", "a=", "=b", " a = b ", "a=1,a=2"],
         "langleSeparatedMapStringString" => &["memory.available<100Mi", "nodefs.available<10%,memory.available<1Gi", "", " a < b ", "a<b<c", "a=b<c"],
         "mapStringString" => &[
-                "a=b", "a=b,c=d", "", ",", "a=", "=b", "a=b=c", " a = b , c = d ", "a=1,a=2", "cpu=100m,memory=1Gi", "a\"b=c",
-            ],
+            "a=b", "a=b,c=d", "", ",", "a=", "=b", "a=b=c", " a = b , c = d ", "a=1,a=2", "cpu=100m,memory=1Gi", "a\"b=c",
+        ],
         "stringToString" => &["a=b", "a=b,c=d", "a=b,\"c=d,e\"", "a=b,c", "\"a=b\"", "a=", "m,l='x,y'", "a=b=c"],
         "colonSeparatedMultimapStringStringKeyed" => &["a:b", "a:b,a:c,d:e", "", ",", " a : b ", "a:b:c", "A:,B:x"],
         "quantity" => &["0", "1", "1Ki", "1024", "1k", "0.5", "1e3", "100m", "1.5Gi", "+1"],
@@ -51,9 +56,9 @@ pub fn good(random: &mut Random, name: &str, kind: &str) -> String {
         "string" if name == "show-hidden-metrics-for-version" => &[""],
         "string" if name == "hostname-override" => &["node", "a.b"],
         _ => &[
-                "a", "", "a b", "/etc/kubernetes/x.yaml", "a,b", "\"q\"", "--profiling", "-v=9", "=", "a=b", "é", "127.0.0.1",
-                "tab\there", "line\nbreak", "\\", "''", "10.0.0.0/8", "-", "%d", "\u{7f}\u{a0}\u{2028}",
-            ],
+            "a", "", "a b", "/etc/kubernetes/x.yaml", "a,b", "\"q\"", "--profiling", "-v=9", "=", "a=b", "é", "127.0.0.1",
+            "tab\there", "line\nbreak", "\\", "''", "10.0.0.0/8", "-", "%d", "\u{7f}\u{a0}\u{2028}",
+        ],
     };
     random.word(from).to_owned()
 }
@@ -64,14 +69,14 @@ pub fn bad(random: &mut Random, kind: &str) -> String {
     let from: &[&str] = match kind {
         "bool" => &["yes", "no", "", "tRUE", "2", " true", "on", "-1"],
         "int" | "int32" | "int64" | "uint" | "uint32" | "uint64" => &[
-                "", "a", "1.5", "08", "1__0", "_1", "1_", "0x", "99999999999999999999", "2147483648", "-2147483649", "1e3",
-                " 1", "--1", "4294967296", "0b2", "-1", "0x-1", "+-1",
-            ],
+            "", "a", "1.5", "08", "1__0", "_1", "1_", "0x", "99999999999999999999", "2147483648", "-2147483649", "1e3",
+            " 1", "--1", "4294967296", "0b2", "-1", "0x-1", "+-1",
+        ],
         "Level" => &["", "a", "1.5", "0x2", "1_0", "9999999999"],
         "float32" | "float64" => &["", "a", "1e400", "1,5", "0x", "1__0", " 1", "0x1", "1e", "1e39", "infinit", "nano", "_1", "+-1"],
         "duration" => &[
-                "", "5", "1", "1d", "s", "1 s", "1h-2m", "99999999h", "1.s.", "..s", "2562047h47m16.854775808s", "1S", "-",
-            ],
+            "", "5", "1", "1d", "s", "1 s", "1h-2m", "99999999h", "1.s.", "..s", "2562047h47m16.854775808s", "1S", "-",
+        ],
         "ipText" => &["1.2.3", "a", " 1.2.3.4", "1.2.3.4/8", "1.2.3.256", "[::1]", "1.2.3.4:80"],
         "ip" => &["1.2.3", "a", "1.2.3.04", "1.2.3.4/8", ":::1", "fe80::1%eth0", "1.2.3.256", "[::1]", "1.2.3.4:80"],
         "stringSlice" => &["\"a", "a\"b", "\"a\"b", "\n", "\r\n"],

@@ -2,7 +2,7 @@
 //!
 //!     cargo test --test differential -- SUITE [--count N] [--seed N] [--case N] [--binaries DIR] [--oracle PROGRAM]
 //!
-//! SUITE is `yaml`, `flags`, `kubelet`, `etcd` or `pss`; `tests/real/run` calls them all with what they need. Every case follows from the seed and
+//! SUITE is `yaml`, `flags`, `kubelet`, `etcd`, `etcd-tls` or `pss`; `tests/real/run` calls them all with what they need. Every case follows from the seed and
 //! its number alone, so that `--seed S --case N` shows one again. A difference is cut down before it is shown; any makes the exit code 1.
 
 #![allow(
@@ -19,6 +19,7 @@
 mod binary;
 mod etcd;
 mod etcd_cases;
+mod etcd_tls;
 mod flag_lines;
 mod flag_texts;
 mod flags;
@@ -54,6 +55,7 @@ fn main() {
         "flags" => flags::run(&options),
         "kubelet" => kubelet::run(&options),
         "etcd" => etcd::run(&options),
+        "etcd-tls" => etcd_tls::run(&options),
         other => {
             eprintln!("differential: no suite {other}");
             std::process::exit(2);
