@@ -85,11 +85,11 @@ impl<'a> Writer<'a> {
 
     fn key(&mut self) -> String {
         match self.random.below(100) {
-            0..82 => self.random.word(&TEXT_KEYS).to_owned(),
-            82..95 => self.random.word(&OTHER_KEYS).to_owned(),
-            95 => (self.random.word(&["~", "null", "[a]", "{a: b}", ".inf", "-.inf", ".nan", ""])).to_owned(),
-            96 => format!("!!str {}", self.random.word(&TEXT_KEYS)),
-            97 => format!("&k{} {}", self.random.below(3), self.random.word(&TEXT_KEYS)),
+            0..90 => self.random.word(&TEXT_KEYS).to_owned(),
+            90..97 => self.random.word(&OTHER_KEYS).to_owned(),
+            97 => (self.random.word(&["~", "null", "[a]", "{a: b}", ".inf", "-.inf", ".nan", ""])).to_owned(),
+            98 => format!("!!str {}", self.random.word(&TEXT_KEYS)),
+            99 if self.random.percent(50) => format!("&k{} {}", self.random.below(3), self.random.word(&TEXT_KEYS)),
             _ => "? k".to_owned(),
         }
     }
@@ -118,9 +118,9 @@ impl<'a> Writer<'a> {
     fn merge(&mut self) {
         let known = if self.maps.is_empty() { "a".to_owned() } else { self.random.pick(&self.maps).clone() };
         let merged = match self.random.below(6) {
-            0..3 => format!("<<: *{known}"),
-            3 => format!("<<: [*{known}, {{a: 5, merged: 1}}]"),
-            4 => "<<: {a: 1, z: 2}".to_owned(),
+            0..3 if !self.maps.is_empty() => format!("<<: *{known}"),
+            3 if !self.maps.is_empty() => format!("<<: [*{known}, {{a: 5, merged: 1}}]"),
+            0..5 => "<<: {a: 1, z: 2}".to_owned(),
             _ => format!("<<: {}", self.random.word(&["x", "[1]", "~", "[]", "{}", "*a", "\"*a\""])),
         };
         let merged =
@@ -138,7 +138,7 @@ impl<'a> Writer<'a> {
 
     /// What stands after `key:` or `-`, with the end of its line.
     fn value(&mut self, indent: usize, depth: usize, in_map: bool) {
-        if self.random.percent(8) {
+        if self.random.percent(5) {
             let tag = self.random.word(&TAGS);
             self.out.push_str(&format!(" {tag}"));
         }
@@ -242,8 +242,8 @@ impl<'a> Writer<'a> {
 
     fn scalar(&mut self) -> String {
         match self.random.below(100) {
-            0..30 => edge(self.random),
-            30..50 => (self.random.word(&[
+            0..10 => edge(self.random),
+            10..50 => (self.random.word(&[
                 "RBAC",
                 "/etc/kubernetes/pki/ca.crt",
                 "10.96.0.10",
