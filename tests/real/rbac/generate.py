@@ -60,7 +60,7 @@ class Set:
 
     def subject(self, namespaced):
         r = self.r
-        kind = r.choice(["user", "user", "group", "group", "account", "account", "as-user", "broad"])
+        kind = r.choice(["user", "user", "group", "group", "account", "account", "as-user", "broad", "broad"])
         named = lambda kind, name: {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name}
         if kind == "user":
             # a group's name for a user, and the other way round, is somebody else
@@ -152,6 +152,14 @@ class Set:
                 user = s["name"]
             elif s["kind"] == "Group":
                 groups = [s["name"]]
+                if s["name"].startswith("system:") and r.random() < 0.7:
+                    # whom authentication puts into it, if anyone asks it to
+                    groups = []
+                    namespace = s["name"].removeprefix("system:serviceaccounts").removeprefix(":") or r.choice(self.namespaces)
+                    if s["name"] == "system:unauthenticated":
+                        user = "system:anonymous"
+                    elif s["name"].startswith("system:serviceaccounts"):
+                        user = f"system:serviceaccount:{namespace}:default"
             else:
                 namespace = s.get("namespace") or binding["metadata"].get("namespace") or "x"
                 user = f"system:serviceaccount:{namespace}:{s['name']}"
@@ -174,7 +182,8 @@ class Set:
         namespace = binding["metadata"].get("namespace")
         given = roles.get(of(binding)) or []
         user, groups = self.identity(binding)
-        q = {"user": user, "groups": groups, "exact": r.random() < 0.85}
+        # where no group is named, authentication's own may be what decides
+        q = {"user": user, "groups": groups, "exact": r.random() < (0.85 if groups else 0.5)}
         made = r.choice(given) if given and r.random() < 0.9 else rule(r, True)
         q["verb"] = r.choice(made["verbs"]) if r.random() < 0.85 else r.choice(VERBS)
         if q["verb"] == "*" and r.random() < 0.7:
