@@ -113,7 +113,9 @@ fn ours(
         let at = spec.since.is_none_or(|since| since <= version) && spec.until.is_none_or(|until| version <= until);
         let value = line.values.get(name).or_else(|| spec.default.at(version).filter(|_| at));
         if let Some(value) = value {
-            parsed.insert(name.clone(), printed(&spec.kind, value));
+            // what is withheld is withheld however it is put together
+            let value = if spec.secret { flags::WITHHELD.to_owned() } else { printed(&spec.kind, value) };
+            parsed.insert(name.clone(), value);
         }
     }
     if table.component == Component::KubeProxy {

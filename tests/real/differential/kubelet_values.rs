@@ -40,10 +40,9 @@ pub const GATES: [&str; 5] = [
 /// True when the cases set this field.
 pub fn is_set(path: &str, spec: &FieldSpec, minor: u16) -> bool {
     let gated = ["crashLoopBackOff.maxContainerRestartPeriod", "imagePullCredentialsVerificationPolicy"];
-    !LEFT_OUT.contains(&path)
-        && path != "failCgroupV1"
-        && !matches!(spec.kind.as_str(), "object-list" | "map" | "any")
-        && !(minor < 35 && gated.contains(&path))
+    let opaque = matches!(spec.kind.as_str(), "object-list" | "map" | "any");
+    let refused = minor < 35 && gated.contains(&path);
+    !(LEFT_OUT.contains(&path) || path == "failCgroupV1" || opaque || refused)
 }
 
 /// A value that fits the field, as JSON.

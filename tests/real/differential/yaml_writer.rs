@@ -176,7 +176,7 @@ impl<'a> Writer<'a> {
                 self.line(&format!(" *{name}"));
             }
             48 => self.line(" *undefined"),
-            0..60 => {
+            34..38 | 44..48 | 49..60 => {
                 let flow = self.flow(depth + 1);
                 let gap = self.random.word(&[" ", "  ", "\n      ", "\t"]);
                 self.line(&format!("{gap}{flow}"));
