@@ -20,7 +20,7 @@ use support::auditor::{control, words};
 use support::binary::{Ran, run, run_as};
 use support::case::{File, Host, Part, Proc, Process};
 use support::world::{configured, file, host, process};
-use support::{host as tree, is_root};
+use support::{host as tree, lacks_root};
 
 /// Longest that an audit of a small host may take, whatever its files hold; a debug build on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -230,7 +230,7 @@ fn a_root_that_is_not_there_is_said() {
 
 #[test]
 fn what_may_not_be_read_is_unknown() {
-    if !is_root() {
+    if lacks_root() {
         return;
     }
     let scratch = tempfile::tempdir().unwrap();
@@ -249,7 +249,7 @@ fn what_may_not_be_read_is_unknown() {
 
 #[test]
 fn a_closed_root_is_said() {
-    if !is_root() {
+    if lacks_root() {
         return;
     }
     let scratch = tempfile::tempdir().unwrap();
@@ -265,7 +265,7 @@ fn a_closed_root_is_said() {
 
 #[test]
 fn hidden_processes_leave_absence_open() {
-    if !is_root() {
+    if lacks_root() {
         return;
     }
     let scratch = tempfile::tempdir().unwrap();

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use kube_assay::audit::report::Report;
 use support::binary::{Ran, command, run, run_as};
-use support::is_root;
+use support::lacks_root;
 use support::world::{host, process};
 
 fn text(path: &Path) -> &str {
@@ -154,7 +154,7 @@ fn an_old_report_is_replaced_whole() {
 
 #[test]
 fn another_users_directory_is_said() {
-    if !is_root() {
+    if lacks_root() {
         return;
     }
     let scratch = tempfile::tempdir().unwrap();

@@ -165,17 +165,20 @@ pub struct Part {
 }
 
 impl Case {
-    /// Why it cannot run here.
+    /// Why it cannot run without root.
     pub fn skipped(&self, root: bool) -> Option<&'static str> {
         let files = self.host.iter().flat_map(|host| &host.files);
-        let mut owners = files.clone().filter(|file| file.uid.is_some() || file.gid.is_some());
-        if !root && owners.next().is_some() {
-            return Some("needs root, to set owners");
+        if root {
+            None
+        } else if self.run_as.is_some() {
+            Some("to become another user")
+        } else if files.clone().any(|file| file.uid.is_some() || file.gid.is_some()) {
+            Some("to set owners")
+        } else if files.clone().any(|file| file.device) {
+            Some("to make a device")
+        } else {
+            None
         }
-        if !root && files.clone().any(|file| file.device) {
-            return Some("needs root, to make a device");
-        }
-        None
     }
 
     /// Every expectation: control, verdicts.

@@ -31,3 +31,13 @@ pub fn say(line: impl Display) {
 pub fn is_root() -> bool {
     nix::unistd::geteuid().is_root()
 }
+
+/// True, and said, when this process is not root and the test needs it.
+pub fn lacks_root() -> bool {
+    let lacks = !is_root();
+    if lacks {
+        let name = std::thread::current().name().unwrap_or_default().to_owned();
+        say(format!("{name}: skipped, it needs root"));
+    }
+    lacks
+}
