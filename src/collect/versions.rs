@@ -63,7 +63,9 @@ fn tag(manifest: &Manifest) -> Option<Version> {
 }
 
 fn range(from: u16, to: u16) -> Vec<Version> {
-    (from..=to).map(Version::kubernetes).filter(|version| version.is_known()).collect()
+    let known: Vec<Version> = (from..=to).map(Version::kubernetes).filter(|version| version.is_known()).collect();
+    // newer or older than the tables: only what all known versions agree on is decided
+    if known.is_empty() { Version::known() } else { known }
 }
 
 /// Version of the kubelet's Debian package.

@@ -206,24 +206,22 @@ pub(super) fn network_plugin(context: &ClusterContext<'_>) -> Observed<Value> {
         "aws-node",
         "kindnet",
     ];
-    const DOES_NOT: [&str; 1] = ["kube-flannel"];
+    const DOES_NOT: [&str; 2] = ["kube-flannel-ds", "kube-flannel"];
+    const NAMESPACES: [&str; 4] = ["kube-flannel", "cilium", "ovn-kubernetes", "openshift-ovn-kubernetes"];
     let cluster = context.cluster;
-    let sets: Vec<&str> = cluster
-        .workloads
-        .items
-        .iter()
-        .filter(|workload| workload.kind == "DaemonSet")
-        .map(|workload| workload.metadata.name.as_str())
-        .collect();
-    let owners = cluster
-        .pods
-        .items
-        .iter()
-        .flat_map(|pod| &pod.metadata.owner_references)
-        .filter(|owner| owner.kind == "DaemonSet")
-        .map(|owner| owner.name.as_str());
-    let sets: Vec<&str> = sets.into_iter().chain(owners).collect();
-    let found = |known: &[&str]| sets.iter().any(|set| known.iter().any(|name| set.starts_with(name)));
+    // whoever may name a DaemonSet in a namespace of its own must not decide this
+    let theirs = |namespace: &str| {
+        super::namespaces::is_system(namespace) || namespace.ends_with("-system") || NAMESPACES.contains(&namespace)
+    };
+    let workloads = cluster.workloads.items.iter().filter(|workload| workload.kind == "DaemonSet");
+    let sets = workloads.map(|workload| (&workload.metadata.namespace, &workload.metadata.name));
+    let owners = cluster.pods.items.iter().flat_map(|pod| {
+        let sets = pod.metadata.owner_references.iter().filter(|owner| owner.kind == "DaemonSet");
+        sets.map(|owner| (&pod.metadata.namespace, &owner.name))
+    });
+    let sets: Vec<&str> =
+        sets.chain(owners).filter(|(namespace, _)| theirs(namespace)).map(|(_, name)| name.as_str()).collect();
+    let found = |known: &[&str]| sets.iter().any(|set| known.contains(set));
     let verdict = match (found(&ENFORCES), found(&DOES_NOT)) {
         (true, _) => "enforces-policies",
         (false, true) => "does-not-enforce",
