@@ -22,10 +22,12 @@ pub(crate) fn collect(args: &HostArgs, tables: &Tables, quiet: bool) -> Result<S
     let now = audit::now();
     let _progress = Progress::new("reading the host", quiet);
     if args.example {
-        let Example { roots, .. } = &example::unpack()?;
+        let Example { hosts, .. } = &example::unpack()?;
         let mut evidence = Evidence::default();
-        for root in roots {
-            evidence.nodes.push(node(root, tables, &now)?);
+        for host in hosts {
+            let mut recorded = node(&host.root, tables, &now)?;
+            host.restore_owners(&mut recorded);
+            evidence.nodes.push(recorded);
         }
         let lines = evidence.nodes.iter().map(|node| format!("example: recorded node {}", node.name)).collect();
         return Ok(Subjects { evidence, lines });
@@ -118,6 +120,10 @@ pub(crate) fn narrow_by_skew(evidence: &mut Evidence) {
         }
         let skew = if matches!(instance.component, Component::Kubelet | Component::KubeProxy) { 3 } else { 1 };
         let oldest = Version::kubernetes(newest.minor.saturating_sub(skew));
+        // an API server beyond the tables tells nothing about the others
+        if !instance.versions.iter().any(|version| (oldest..=newest).contains(version)) {
+            continue;
+        }
         instance.versions.retain(|version| (oldest..=newest).contains(version));
         instance.version_from = format!("skew that the API server's {newest} allows");
     }

@@ -116,7 +116,7 @@ impl<'a> Scanner<'a> {
             self.tokens.push_back(Token::StreamStart);
             return Ok(());
         }
-        self.to_next_token()?;
+        self.skip_to_token()?;
         self.unroll(isize::try_from(self.source.mark.column).unwrap_or(isize::MAX));
         self.source.need(4)?;
         let (first, second) = (self.source.peek(0), self.source.peek(1));
@@ -211,7 +211,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Blanks, comments and line breaks up to the next token.
-    fn to_next_token(&mut self) -> Scanned {
+    fn skip_to_token(&mut self) -> Scanned {
         loop {
             self.source.need(1)?;
             if self.source.is_marked() {

@@ -210,9 +210,8 @@ pub(super) fn network_plugin(context: &ClusterContext<'_>) -> Observed<Value> {
     const NAMESPACES: [&str; 4] = ["kube-flannel", "cilium", "ovn-kubernetes", "openshift-ovn-kubernetes"];
     let cluster = context.cluster;
     // whoever may name a DaemonSet in a namespace of its own must not decide this
-    let theirs = |namespace: &str| {
-        super::namespaces::is_system(namespace) || namespace.ends_with("-system") || NAMESPACES.contains(&namespace)
-    };
+    let theirs =
+        |namespace: &str| is_system(namespace) || namespace.ends_with("-system") || NAMESPACES.contains(&namespace);
     let workloads = cluster.workloads.items.iter().filter(|workload| workload.kind == "DaemonSet");
     let sets = workloads.map(|workload| (&workload.metadata.namespace, &workload.metadata.name));
     let owners = cluster.pods.items.iter().flat_map(|pod| {
