@@ -76,9 +76,9 @@ pub fn parse(table: &ComponentTable, words: &[String]) -> CommandLine {
     if line.refused.is_none() && (asks("help", ["true", "true"]) || asks("version", ["true", "raw"])) {
         line.refused = Some(Refusal::Help);
     }
-    if line.refused.is_none()
-        && line.positional.iter().any(|word| !word.is_empty() || table.component == super::Component::Kubelet)
-    {
+    // the API server, the scheduler and the controller manager let an empty word pass
+    let empty_too = matches!(table.component, super::Component::Kubelet | super::Component::Etcd);
+    if line.refused.is_none() && line.positional.iter().any(|word| empty_too || !word.is_empty()) {
         line.refused = Some(Refusal::Positional);
     }
     line
@@ -246,14 +246,15 @@ impl CommandLine {
 
     fn unknown_flag(&mut self, name: String, has_value: bool, rest: &mut &[String]) {
         self.refuse(Refusal::UnknownFlag(name.clone()));
-        let takes_next = !has_value && rest.first().is_some_and(|word| !word.starts_with('-'));
+        let may_be_flag = |word: &String| word.starts_with('-') && word.len() > 1;
+        let takes_next = !has_value && rest.first().is_some_and(|word| !may_be_flag(word));
         self.redacted.push(if has_value || takes_next { format!("{name}={WITHHELD}") } else { name.clone() });
         self.unknown.push(name);
         if has_value {
             return;
         }
         match rest.first() {
-            Some(word) if word.starts_with('-') => {
+            Some(word) if may_be_flag(word) => {
                 self.in_doubt = true;
                 let body = word.trim_start_matches('-');
                 // of a cluster of shorthands the first one is in doubt, and the rest may be its value

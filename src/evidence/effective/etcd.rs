@@ -19,28 +19,34 @@ pub(super) fn merge(view: &View<'_>) -> Effective {
     } else {
         from_words(view, &mut merged);
     }
-    dropped_by_auto_tls(&mut merged, "auto-tls", "cert-file", "key-file", "client-cert-auth");
-    dropped_by_auto_tls(&mut merged, "peer-auto-tls", "peer-cert-file", "peer-key-file", "peer-client-cert-auth");
+    dropped_by_auto_tls(&mut merged, "");
+    dropped_by_auto_tls(&mut merged, "peer-");
     merged
 }
 
-/// With certificates of its own making, etcd forgets that it was to ask for those of others.
+/// With certificates of its own making, etcd forgets whose certificates it was to ask for, and that it was to ask.
 ///
 /// Source: server/embed/config.go (ClientSelfCert, PeerSelfCert): the whole TLS information is replaced. Seen on 3.6.8.
-fn dropped_by_auto_tls(merged: &mut Effective, auto: &str, certificate: &str, key: &str, asks: &str) {
-    let on = merged.settings.get(auto).and_then(Observed::value) == Some(&Value::Bool(true));
-    let own = merged.text(certificate).is_some() && merged.text(key).is_some();
+fn dropped_by_auto_tls(merged: &mut Effective, listener: &str) {
+    let named = |setting: &str| format!("{listener}{setting}");
+    let (certificate, key) = (named("cert-file"), named("key-file"));
+    let on = merged.settings.get(&named("auto-tls")).and_then(Observed::value) == Some(&Value::Bool(true));
+    let own = merged.text(&certificate).is_some() && merged.text(&key).is_some();
     let unknown =
-        [certificate, key].iter().any(|name| merged.settings.get(*name).is_some_and(|value| value.gap().is_some()));
+        [certificate, key].iter().any(|name| merged.settings.get(name).is_some_and(|value| value.gap().is_some()));
     if !on || own || unknown {
         return;
     }
-    if let Some(Observed::Seen { value, origin, .. }) = merged.settings.get(asks)
-        && *value == Value::Bool(true)
+    for (setting, dropped) in
+        [("client-cert-auth", Value::Bool(false)), ("trusted-ca-file", Value::Text(String::new()))]
     {
-        let overridden = vec![Overridden { value: value.to_string(), origin: origin.clone() }];
-        let origin = Origin::Derived { rule: format!("{auto} makes etcd drop it") };
-        merged.settings.insert(asks.to_owned(), Observed::Seen { value: Value::Bool(false), origin, overridden });
+        if let Some(Observed::Seen { value, origin, .. }) = merged.settings.get(&named(setting))
+            && *value != dropped
+        {
+            let overridden = vec![Overridden { value: value.to_string(), origin: origin.clone() }];
+            let origin = Origin::Derived { rule: format!("{} makes etcd drop it", named("auto-tls")) };
+            merged.settings.insert(named(setting), Observed::Seen { value: dropped, origin, overridden });
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use kube_assay::benchmark;
 use kube_assay::collect::yaml;
 use kube_assay::evidence::flags::{self, WITHHELD};
-use kube_assay::evidence::{Component, ComponentTable, Observed, Tables, Value, Version};
+use kube_assay::evidence::{Component, ComponentTable, Observed, Tables, Value, Version, golang};
 use serde_json::Value as Json;
 
 use crate::binary::{Binary, in_parallel};
@@ -175,9 +175,13 @@ fn difference(table: &ComponentTable, said: &Said, ours: &Ours) -> Option<(Strin
         if path == "seccompDefault" && *theirs == Json::Bool(false) {
             continue;
         }
-        let equal = match found.and_then(Observed::value) {
-            Some(value) => same(theirs, value),
-            None => false,
+        let equal = match (theirs, found.and_then(Observed::value)) {
+            // nanoseconds, where the file says nanoseconds
+            (Json::Number(span), Some(Value::Text(ours))) if spec.kind == "durationOrNanoseconds" => {
+                span.as_i64().map(golang::format_duration).as_ref() == Some(ours)
+            }
+            (_, Some(value)) => same(theirs, value),
+            (_, None) => false,
         };
         if !equal {
             let found = match found {
