@@ -38,6 +38,9 @@ pub enum Command {
     Evaluate(EvaluateArgs),
     /// Turn a JSON report into another format
     Render(RenderArgs),
+    /// Write the files that an audit in a cluster left as frames in its log
+    #[command(after_help = EXIT_CODES)]
+    Unpack(UnpackArgs),
     /// List the benchmarks, or the controls of one
     Benchmarks(BenchmarksArgs),
     /// Say what a control checks, on which facts, with which defaults, and what to do about it
@@ -165,8 +168,17 @@ pub struct CollectArgs {
     #[command(flatten)]
     pub host: HostArgs,
     /// Evidence file to write, or - for standard output
-    #[arg(long, short, value_name = "FILE|-")]
-    pub output: PathBuf,
+    #[arg(long, short, value_name = "FILE|-", required_unless_present = "frames")]
+    pub output: Option<PathBuf>,
+    /// Print the evidence to standard output as frames: numbered, checksummed lines for a log that others read
+    #[arg(long, conflicts_with = "output")]
+    pub frames: bool,
+    /// Then stay until ended, holding nothing: for a pod that must not end
+    #[arg(long, requires = "frames")]
+    pub stay: bool,
+    /// Collect again after so many seconds, for as long as it stays
+    #[arg(long, value_name = "SECONDS", requires = "stay", value_parser = clap::value_parser!(u64).range(10..))]
+    pub every: Option<u64>,
     /// Say nothing beside errors
     #[arg(long, short)]
     pub quiet: bool,
@@ -195,6 +207,17 @@ pub struct RenderArgs {
     /// Where reports go
     #[command(flatten)]
     pub output: OutputArgs,
+}
+
+/// Arguments of `unpack`.
+#[derive(Debug, Args)]
+pub struct UnpackArgs {
+    /// The log, or - for standard input
+    #[arg(value_name = "LOG", default_value = "-")]
+    pub log: PathBuf,
+    /// Directory to write the files to
+    #[arg(long, short, value_name = "DIR")]
+    pub output: PathBuf,
 }
 
 /// Arguments of `benchmarks`.

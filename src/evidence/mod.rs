@@ -6,6 +6,7 @@ pub mod facts;
 pub mod file;
 mod flag_values;
 pub mod flags;
+pub mod frames;
 pub mod golang;
 mod node;
 pub mod objects;

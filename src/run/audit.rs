@@ -15,6 +15,7 @@ use crate::audit::verdict::Verdict;
 use crate::audit::{self, Input};
 use crate::benchmark::{self, Index, Library, Severity};
 use crate::cli::{AuditArgs, CollectArgs, EvaluateArgs, JudgeArgs, RenderArgs};
+use crate::evidence::frames::Content;
 use crate::evidence::{Evidence, Tables, file};
 
 /// The version of this program.
@@ -101,19 +102,22 @@ fn footprint(started: Instant) -> String {
 pub(crate) fn collect(args: &CollectArgs) -> Result<u8, Failure> {
     let tables = benchmark::tables()?;
     let subjects = subject::collect(&args.host, &tables, args.quiet)?;
-    if args.output == Path::new("-") {
-        let mut bytes = Vec::new();
-        file::write(&subjects.evidence, VERSION, &mut bytes)?;
-        io::stdout().write_all(&bytes)?;
-    } else {
-        let size = write_file(&args.output, |out| Ok(file::write(&subjects.evidence, VERSION, out)?))?;
-        if !args.quiet {
-            say(&format!(
-                "wrote {} ({} KiB): {}",
-                args.output.display(),
-                size.div_ceil(1024),
-                subjects.lines.join(", ")
-            ));
+    match &args.output {
+        Some(path) if path != Path::new("-") => {
+            let size = write_file(path, |out| Ok(file::write(&subjects.evidence, VERSION, out)?))?;
+            if !args.quiet {
+                let lines = subjects.lines.join(", ");
+                say(&format!("wrote {} ({} KiB): {lines}", path.display(), size.div_ceil(1024)));
+            }
+        }
+        _ => {
+            let mut bytes = Vec::new();
+            file::write(&subjects.evidence, VERSION, &mut bytes)?;
+            if args.frames {
+                super::frames::write(Content::Evidence, "", &bytes)?;
+            } else {
+                io::stdout().write_all(&bytes)?;
+            }
         }
     }
     if subject::nothing_found(&subjects.evidence) {

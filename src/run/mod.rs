@@ -4,6 +4,7 @@ mod audit;
 mod effective;
 mod example;
 mod explain;
+mod frames;
 mod output;
 mod progress;
 mod pss;
@@ -104,9 +105,11 @@ pub(crate) fn say(message: &str) {
 fn dispatch(cli: Cli) -> Result<u8, Failure> {
     match cli.command {
         Command::Audit(args) => audit::audit(&args),
+        Command::Collect(args) if args.stay => frames::stay(args.every),
         Command::Collect(args) => audit::collect(&args),
         Command::Evaluate(args) => audit::evaluate(&args),
         Command::Render(args) => audit::render(&args),
+        Command::Unpack(args) => frames::unpack(&args),
         Command::Benchmarks(args) => explain::benchmarks(&args),
         Command::Explain(args) => explain::explain(&args),
         Command::Effective(args) => effective::effective(&args),
