@@ -161,3 +161,32 @@ fn every_host_gets_its_verdicts() {
 fn every_cluster_gets_its_verdicts() {
     all_get_their_verdict("cluster");
 }
+
+/// On a cluster that was read as a whole every control of section 5 is decided, or left to a person with what was found.
+#[test]
+fn section_5_is_left_open_by_no_benchmark() {
+    let auditor = Auditor::new();
+    let mut seen = 0;
+    for case in case::all("cluster") {
+        let objects = case.objects.as_ref().unwrap();
+        // without any node it is not a whole cluster
+        if !case.denied.is_empty() || !objects.lines().any(|line| line == "kind: Node") {
+            continue;
+        }
+        let scratch = tempfile::Builder::new().prefix("case-").tempdir().unwrap();
+        let place = scratch.path().join("objects.yaml");
+        fs::write(&place, objects).unwrap();
+        for id in kube_assay::benchmark::benchmarks() {
+            let report = auditor.evaluate(Auditor::evidence_of_objects(&place, &[]), &id, Some(&case.kubernetes));
+            let section = report.controls.iter().filter(|control| control.section.starts_with('5'));
+            for control in section {
+                seen += 1;
+                assert_ne!(control.verdict, Verdict::Unknown, "{} {id} {}: {}", case.name, control.id, words(control));
+                let laid_out =
+                    control.groups.iter().any(|group| !group.found.is_empty() || !group.offenders.is_empty());
+                assert!(laid_out, "{} {id} {} says nothing", case.name, control.id);
+            }
+        }
+    }
+    assert!(seen > 1000, "only {seen} verdicts were seen");
+}

@@ -284,3 +284,134 @@ proptest! {
         }
     }
 }
+
+// ---------------------------------------------------------------- objects
+
+/// One object of each kind that is decoded, with every field that is read.
+const OBJECTS: &str = r#"[
+{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop", "labels": {"a": "b"}}},
+{"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n1", "labels": {"a": "b"}}, "status": {"nodeInfo":
+  {"machineID": "m", "kubeletVersion": "v1.36.3", "kubeProxyVersion": "v1", "operatingSystem": "linux", "osImage": "o", "kernelVersion": "k"}}},
+{"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "web", "namespace": "shop", "uid": "u"}, "automountServiceAccountToken": false},
+{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web-1", "namespace": "shop", "labels": {"app": "web"},
+  "annotations": {"kubernetes.io/config.mirror": "m", "other": "x"}, "ownerReferences": [{"kind": "ReplicaSet", "name": "web", "controller": true}]},
+  "spec": {"containers": [{"name": "app", "image": "i:1", "command": ["c"], "args": ["a"], "ports": [{"containerPort": 80, "hostPort": 80}],
+      "env": [{"name": "P", "value": "v"}, {"name": "Q", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}],
+      "envFrom": [{"secretRef": {"name": "s"}}, {"configMapRef": {"name": "c"}}],
+      "livenessProbe": {"httpGet": {"host": "h"}}, "readinessProbe": {"tcpSocket": {"host": "h"}}, "startupProbe": {"exec": {}},
+      "lifecycle": {"postStart": {"httpGet": {"host": "h"}}, "preStop": {"tcpSocket": {"host": "h"}}},
+      "securityContext": {"privileged": false, "allowPrivilegeEscalation": false, "runAsNonRoot": true, "runAsUser": 1,
+        "readOnlyRootFilesystem": true, "capabilities": {"add": ["CHOWN"], "drop": ["ALL"]}, "procMount": "Default",
+        "seccompProfile": {"type": "RuntimeDefault"}, "seLinuxOptions": {"type": "t", "user": "u", "role": "r"},
+        "appArmorProfile": {"type": "RuntimeDefault"}, "windowsOptions": {"hostProcess": false}}}],
+    "initContainers": [{"name": "init", "image": "i"}], "ephemeralContainers": [{"name": "debug", "image": "i"}],
+    "volumes": [{"name": "h", "hostPath": {"path": "/"}}, {"name": "s", "secret": {"secretName": "s"}}, {"name": "e", "emptyDir": {}},
+      {"name": "p", "projected": {"sources": [{"secret": {"name": "s"}}, {"serviceAccountToken": {"path": "t"}}]}}],
+    "serviceAccountName": "web", "automountServiceAccountToken": true, "nodeName": "n1", "hostNetwork": false, "hostPID": false,
+    "hostIPC": false, "hostUsers": true, "os": {"name": "linux"}, "runtimeClassName": "r",
+    "securityContext": {"runAsNonRoot": true, "runAsUser": 1, "seccompProfile": {"type": "RuntimeDefault"},
+      "seLinuxOptions": {"type": "t"}, "appArmorProfile": {"type": "t"}, "sysctls": [{"name": "s", "value": "1"}],
+      "windowsOptions": {"hostProcess": false}}},
+  "status": {"phase": "Running"}},
+{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "shop"}, "spec": {"template":
+  {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "app"}]}}}},
+{"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "nightly", "namespace": "shop"}, "spec": {"jobTemplate": {"spec": {"template":
+  {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "app"}]}}}}}},
+{"apiVersion": "v1", "kind": "PodTemplate", "metadata": {"name": "t", "namespace": "shop"}, "template": {"spec": {"containers": [{"name": "app"}]}}},
+{"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "r"}, "rules": [{"verbs": ["get"], "apiGroups": [""],
+  "resources": ["pods"], "resourceNames": ["a"], "nonResourceURLs": ["/x"]}], "aggregationRule": {"clusterRoleSelectors":
+  [{"matchLabels": {"a": "b"}, "matchExpressions": [{"key": "k", "operator": "In", "values": ["v"]}]}]}},
+{"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "b", "namespace": "shop"}, "roleRef":
+  {"kind": "ClusterRole", "name": "r"}, "subjects": [{"kind": "User", "name": "jane", "namespace": ""}]},
+{"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "p", "namespace": "shop"}, "spec": {"podSelector":
+  {"matchLabels": {"app": "web"}}, "policyTypes": ["Ingress"], "ingress": [{}], "egress": [{}]}}]"#;
+
+/// Everywhere in a value, as JSON pointers.
+fn places(value: &serde_json::Value, at: &str, found: &mut Vec<String>) {
+    let mut add = |key: String, inner: &serde_json::Value| {
+        let place = format!("{at}/{}", key.replace('~', "~0").replace('/', "~1"));
+        found.push(place.clone());
+        places(inner, &place, found);
+    };
+    match value {
+        serde_json::Value::Object(fields) => fields.iter().for_each(|(key, inner)| add(key.clone(), inner)),
+        serde_json::Value::Array(items) => {
+            items.iter().enumerate().for_each(|(index, inner)| add(index.to_string(), inner))
+        }
+        _ => {}
+    }
+}
+
+/// How many objects were kept, and the kinds that say that some were not.
+fn kept(objects: &[serde_json::Value]) -> (usize, Vec<&'static str>) {
+    let scratch = tempfile::tempdir().unwrap();
+    let file = scratch.path().join("objects.json");
+    std::fs::write(&file, serde_json::json!({"apiVersion": "v1", "kind": "List", "items": objects}).to_string())
+        .unwrap();
+    let found = kube_assay::collect::collect_manifests(&file, true, "2026-01-02T03:04:05Z").unwrap();
+    let lists = [
+        ("namespaces", found.namespaces.items.len(), found.namespaces.gap.is_some()),
+        ("nodes", found.nodes.items.len(), found.nodes.gap.is_some()),
+        ("pods", found.pods.items.len(), found.pods.gap.is_some()),
+        ("workloads", found.workloads.items.len(), found.workloads.gap.is_some()),
+        ("service accounts", found.service_accounts.items.len(), found.service_accounts.gap.is_some()),
+        ("roles", found.roles.items.len(), found.roles.gap.is_some()),
+        ("bindings", found.bindings.items.len(), found.bindings.gap.is_some()),
+        ("network policies", found.network_policies.items.len(), found.network_policies.gap.is_some()),
+    ];
+    (
+        lists.iter().map(|(_, count, _)| count).sum(),
+        lists.iter().filter(|(.., gap)| *gap).map(|(name, ..)| *name).collect(),
+    )
+}
+
+static WHOLE: LazyLock<Vec<serde_json::Value>> = LazyLock::new(|| serde_json::from_str(OBJECTS).unwrap());
+
+/// A null anywhere is a field left out, as Go reads it: nothing is lost by it.
+#[test]
+fn a_null_costs_nothing() {
+    for (index, object) in WHOLE.iter().enumerate() {
+        let mut all = Vec::new();
+        places(object, "", &mut all);
+        for place in all.iter().filter(|place| !["/apiVersion", "/kind"].contains(&place.as_str())) {
+            let mut objects = WHOLE.clone();
+            *objects[index].pointer_mut(place).unwrap() = serde_json::Value::Null;
+            assert_eq!(kept(&objects), (WHOLE.len(), Vec::new()), "{} {place}", object["kind"]);
+        }
+    }
+}
+
+fn any_json() -> impl Strategy<Value = serde_json::Value> {
+    let leaf = prop_oneof![
+        Just(serde_json::Value::Null),
+        any::<bool>().prop_map(Into::into),
+        any::<i64>().prop_map(Into::into),
+        any::<f64>().prop_map(Into::into),
+        ".{0,6}".prop_map(Into::into),
+    ];
+    leaf.prop_recursive(2, 6, 3, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..3).prop_map(Into::into),
+            prop::collection::btree_map("[a-zA-Z]{0,8}", inner, 0..3).prop_map(|map| map.into_iter().collect()),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn a_field_of_any_shape_costs_its_object_at_most(at in any::<Index>(), which in any::<Index>(), value in any_json()) {
+        let index = which.index(WHOLE.len());
+        let mut all = Vec::new();
+        places(&WHOLE[index], "", &mut all);
+        all.retain(|place| !["/apiVersion", "/kind"].contains(&place.as_str()));
+        let place = &all[at.index(all.len())];
+        let mut objects = WHOLE.clone();
+        *objects[index].pointer_mut(place).unwrap() = value;
+        let (count, gaps) = kept(&objects);
+        // what is not kept is said, for that kind alone
+        prop_assert_eq!(WHOLE.len() - count, gaps.len(), "{} {} {:?}", WHOLE[index]["kind"], place, gaps);
+        prop_assert!(gaps.len() <= 1);
+    }
+}

@@ -1,13 +1,13 @@
 //! One check on one subject: the verdict, and what it rests on.
 
-use super::facts::cluster::{ClusterContext, Rights};
+use super::facts::cluster::ClusterContext;
 use super::facts::{Context, proven_absent};
 use super::predicate::{Outcome, Truth, all};
 use super::report::Offender;
 use super::verdict::Verdict;
 use crate::benchmark::{Check, Subject};
 use crate::evidence::effective::Effective;
-use crate::evidence::{Component, Evidence, Gap, Instance, NodeEvidence, Ownership, Reason, Tables, Version};
+use crate::evidence::{Component, Gap, Instance, NodeEvidence, Ownership, Reason, Tables, Version};
 
 /// The verdict of a check on one subject.
 #[derive(Debug, Clone, PartialEq)]
@@ -79,20 +79,14 @@ pub fn judge(check: &Check, node: &Node<'_>, tables: &Tables) -> Vec<Judgement> 
 }
 
 /// Judges a check of the cluster as a whole.
-pub fn judge_cluster(check: &Check, evidence: &Evidence, rights: Option<&Rights<'_>>, tables: &Tables) -> Judgement {
-    let decidable =
-        evidence.cluster.as_ref().zip(rights).filter(|_| !check.pass.is_empty() || !check.review.is_empty());
-    let Some((cluster, rights)) = decidable else {
+pub fn judge_cluster(check: &Check, cluster: Option<ClusterContext<'_>>, tables: &Tables) -> Judgement {
+    let decidable = cluster.filter(|_| !check.pass.is_empty() || !check.review.is_empty());
+    let Some(cluster) = decidable else {
         return unasked(Reason::NeedsApi);
     };
     let nothing = NodeEvidence::default();
-    let context = Context {
-        tables,
-        node: &nothing,
-        cluster: Some(ClusterContext { cluster, evidence, rights }),
-        instance: None,
-        version: cluster.version.unwrap_or(Version::kubernetes(*crate::evidence::KNOWN.end())),
-    };
+    let version = cluster.cluster.version.unwrap_or(Version::kubernetes(*crate::evidence::KNOWN.end()));
+    let context = Context { tables, node: &nothing, cluster: Some(cluster), instance: None, version };
     decide(check, &context, true)
 }
 

@@ -14,8 +14,9 @@ use std::collections::BTreeMap;
 
 use crate::benchmark::{Check, Index, IndexLine, Library, StockPolicy, Subject};
 use crate::evidence::{Component, Evidence, NodeEvidence, Ownership, Reason, Tables};
-use facts::cluster::Rights;
+use facts::cluster::{ClusterContext, Inventory, PodSecurity, Rights};
 use judge::Node;
+use rbac::escalation::{Escalation, World};
 use report::{BenchmarkName, Control, Counts, Remedy, Report, Run, Section, Tool};
 use verdict::Verdict;
 
@@ -45,16 +46,30 @@ pub struct Input<'a> {
 /// Makes the report.
 pub fn evaluate(input: &Input<'_>) -> Report {
     let nodes: Vec<Node<'_>> = input.evidence.nodes.iter().map(|evidence| Node::new(evidence, input.tables)).collect();
-    let rights = input.evidence.cluster.as_ref().map(|cluster| Rights::new(cluster, input.stock));
-    let line =
-        |line: &IndexLine| control(&input.library.checks[&line.check], Some(line), &nodes, rights.as_ref(), input);
+    let cluster = input.evidence.cluster.as_ref();
+    let rights = cluster.map(|cluster| Rights::new(cluster, input.stock));
+    let inventory =
+        cluster.map(|cluster| Inventory::new(cluster, PodSecurity::new(&nodes, input.tables, cluster.version)));
+    let admits = |namespace: &str| {
+        let inventory = inventory.as_ref();
+        inventory.is_none_or(|all| all.security.admits_node_takers(all.namespaces.get(namespace)))
+    };
+    let escalation = rights
+        .as_ref()
+        .zip(cluster)
+        .map(|(rights, cluster)| Escalation::new(&rights.index, World::of(cluster, &admits)));
+    let parts = cluster.zip(inventory.as_ref()).zip(rights.as_ref()).zip(escalation.as_ref());
+    let cluster = parts.map(|(((cluster, inventory), rights), escalation)| ClusterContext {
+        cluster,
+        evidence: input.evidence,
+        inventory,
+        rights,
+        escalation,
+    });
+    let line = |line: &IndexLine| control(&input.library.checks[&line.check], Some(line), &nodes, cluster, input);
     let controls: Vec<Control> = input.index.controls.iter().map(line).collect();
-    let own_checks: Vec<Control> = input
-        .library
-        .own
-        .iter()
-        .map(|id| control(&input.library.checks[id], None, &nodes, rights.as_ref(), input))
-        .collect();
+    let own_checks: Vec<Control> =
+        input.library.own.iter().map(|id| control(&input.library.checks[id], None, &nodes, cluster, input)).collect();
     let sections = input.index.sections.iter().map(|(id, title)| section(id, title, &controls)).collect();
     Report {
         schema: report::SCHEMA.to_owned(),
@@ -108,12 +123,12 @@ fn control(
     check: &Check,
     line: Option<&IndexLine>,
     nodes: &[Node<'_>],
-    rights: Option<&Rights<'_>>,
+    cluster: Option<ClusterContext<'_>>,
     input: &Input<'_>,
 ) -> Control {
     let mut judged = Vec::new();
     if check.subject == Subject::Cluster {
-        judged.push((usize::MAX, judge::judge_cluster(check, input.evidence, rights, input.tables)));
+        judged.push((usize::MAX, judge::judge_cluster(check, cluster, input.tables)));
     } else {
         for (index, node) in nodes.iter().enumerate() {
             judged.extend(judge::judge(check, node, input.tables).into_iter().map(|judgement| (index, judgement)));

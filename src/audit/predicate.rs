@@ -108,7 +108,7 @@ fn of_fact(fact: &FactRef, test: &Test, context: &Context<'_>) -> Outcome {
     match establish(fact, context) {
         Fact::Value(value, note) => of_value(fact, test, value, note, required, context),
         Fact::Files(found) => of_files(test, found, required, context),
-        Fact::Findings(found) => of_findings(found, required),
+        Fact::Findings(found, note) => of_findings(&fact.short_name(), found, note, required),
     }
 }
 
@@ -185,8 +185,12 @@ fn of_value(
             outcome.truth = holds;
             outcome.offenders = offenders;
             let found = summary(test, &value);
+            let is_empty = value.as_list().is_some_and(<[Value]>::is_empty);
             outcome.found.push(match note {
+                // nothing says little without why
+                Some(note) if is_empty => format!("{name}: {note}"),
                 Some(note) => format!("{name}{found} ({note})"),
+                None if is_empty => format!("{name}: none"),
                 None => format!("{name}{found}"),
             });
             outcome.origins.push(origin_text(&origin, &overridden));
@@ -280,20 +284,22 @@ fn default_of(fact: &FactRef, context: &Context<'_>) -> Option<i64> {
     series.at(context.version).and_then(Value::as_int)
 }
 
-fn of_findings(found: Observed<Vec<Offender>>, required: String) -> Outcome {
+fn of_findings(name: &str, found: Observed<Vec<Offender>>, note: Option<String>, required: String) -> Outcome {
     let mut outcome = Outcome::new(Truth::True, required);
     match found {
         Observed::Unknown(gap) => {
             outcome.found.push(gap.to_string());
             outcome.truth = Truth::Unknown(gap);
         }
-        Observed::Absent { .. } => outcome.found.push("none".to_owned()),
+        Observed::Absent { .. } => outcome.found.push(format!("no {name}")),
         Observed::Seen { value, origin, .. } => {
             outcome.origins.push(origin.to_string());
             outcome.found.push(match value.len() {
-                0 => "none".to_owned(),
-                count => format!("{count} found"),
+                0 => format!("no {name}"),
+                count if count > MOST_OFFENDERS => format!("{name}: {count}, the first {MOST_OFFENDERS} are listed"),
+                count => format!("{name}: {count}"),
             });
+            outcome.found.extend(note);
             outcome.truth = truth(value.is_empty());
             outcome.offenders = value.into_iter().take(MOST_OFFENDERS).collect();
         }

@@ -322,7 +322,7 @@ pub struct Group {
 }
 
 /// A single thing that offends.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Offender {
     /// Path of the file, or name of the object with the path of the field.

@@ -147,7 +147,7 @@ fn redact(value: &Value) -> Value {
     }
 }
 
-fn list<'a>(value: &'a Value, path: &str) -> Option<&'a [Value]> {
+pub(super) fn list<'a>(value: &'a Value, path: &str) -> Option<&'a [Value]> {
     match value.at(path) {
         None | Some(Value::Null) => Some(&[]),
         Some(Value::List(items)) => Some(items),
@@ -155,13 +155,15 @@ fn list<'a>(value: &'a Value, path: &str) -> Option<&'a [Value]> {
     }
 }
 
-/// A list of texts; `None` when something else stands there.
-fn texts(value: &Value, path: &str) -> Option<Value> {
+/// A list of texts, a null as an empty one; `None` when something else stands there.
+pub(super) fn texts(value: &Value, path: &str) -> Option<Value> {
     let items = list(value, path)?;
-    items.iter().map(|item| item.as_text().map(Value::from)).collect::<Option<Vec<_>>>().map(Value::List)
+    let item =
+        |item: &Value| if *item == Value::Null { Some(Value::from("")) } else { item.as_text().map(Value::from) };
+    items.iter().map(item).collect::<Option<Vec<_>>>().map(Value::List)
 }
 
-fn text(value: &Value, path: &str) -> Option<Value> {
+pub(super) fn text(value: &Value, path: &str) -> Option<Value> {
     match value.at(path) {
         None | Some(Value::Null) => Some(Value::from("")),
         Some(Value::Text(text)) => Some(Value::from(text.as_str())),
@@ -169,77 +171,74 @@ fn text(value: &Value, path: &str) -> Option<Value> {
     }
 }
 
-fn map(entries: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
+pub(super) fn map(entries: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
     Value::Map(entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
 }
 
-/// EncryptionConfiguration: which resources, which providers in which order, and how many keys; never a key.
-pub fn encryption(value: &Value) -> Option<Value> {
-    const PROVIDERS: [&str; 5] = ["identity", "aescbc", "aesgcm", "secretbox", "kms"];
-    let entries = list(value, "resources")?.iter().map(|entry| {
-        let providers = list(entry, "providers")?.iter().map(|provider| {
-            let provider = provider.as_map()?;
-            let mut named = provider.iter().filter(|(_, settings)| !matches!(settings, Value::Null));
-            let (name, settings) = named.next()?;
-            if named.next().is_some() || !PROVIDERS.contains(&name.as_str()) || !matches!(settings, Value::Map(_)) {
-                return None;
-            }
-            let version = if name == "kms" {
-                let given = text(settings, "apiVersion")?;
-                if given == Value::from("") { Value::from("v1") } else { given }
-            } else {
-                Value::from("")
-            };
-            let keys = i64::try_from(list(settings, "keys")?.len()).ok()?;
-            Some(map([("name", Value::from(name.as_str())), ("version", version), ("keys", Value::Int(keys))]))
-        });
-        let providers: Vec<Value> = providers.collect::<Option<_>>()?;
-        if providers.is_empty() {
-            return None;
-        }
-        Some(map([("resources", texts(entry, "resources")?), ("providers", Value::List(providers))]))
-    });
-    let entries: Vec<Value> = entries.collect::<Option<_>>()?;
-    if entries.is_empty() { None } else { Some(map([("resources", Value::List(entries))])) }
-}
-
-/// Audit policy: its rules, which hold no secrets.
+/// Audit policy: its rules, which hold no secrets. `None` for one that the API server refuses.
+///
+/// Source: k8s.io/apiserver 0.36 pkg/apis/audit/validation, pkg/audit/policy/reader.go (no rules is a startup error).
 pub fn audit_policy(value: &Value) -> Option<Value> {
     let rules = list(value, "rules")?.iter().map(|rule| {
-        let level = text(rule, "level")?;
+        let rule = or_empty(rule)?;
+        let level = text(&rule, "level")?;
         if !matches!(level.as_text()?, "None" | "Metadata" | "Request" | "RequestResponse") {
             return None;
         }
-        let resources = list(rule, "resources")?.iter().map(|resource| {
-            Some(map([
-                ("group", text(resource, "group")?),
-                ("resources", texts(resource, "resources")?),
-                ("resourceNames", texts(resource, "resourceNames")?),
-            ]))
+        let resources = list(&rule, "resources")?.iter().map(|resource| {
+            let resource = or_empty(resource)?;
+            let (group, names) = (text(&resource, "group")?, texts(&resource, "resourceNames")?);
+            let resources = texts(&resource, "resources")?;
+            let group_fits = matches!(group.as_text()?, "" | "*") || is_subdomain(group.as_text()?);
+            let names_fit = names.as_list()?.is_empty() || !resources.as_list()?.is_empty();
+            (group_fits && names_fit)
+                .then(|| map([("group", group), ("resources", resources), ("resourceNames", names)]))
         });
         let resources: Vec<Value> = resources.collect::<Option<_>>()?;
-        // a rule for both is refused (k8s.io/apiserver pkg/apis/audit/validation, validateNonResourceURLs)
-        if !resources.is_empty() && !list(rule, "nonResourceURLs")?.is_empty() {
+        let (urls, namespaces) = (texts(&rule, "nonResourceURLs")?, texts(&rule, "namespaces")?);
+        let for_resources = !resources.is_empty() || !namespaces.as_list()?.is_empty();
+        let all = urls.as_list()?;
+        let shaped = |url: &str| url == "*" || (url.starts_with('/') && !url[..url.len() - 1].contains('*'));
+        if (for_resources && !all.is_empty()) || !all.iter().all(|url| url.as_text().is_some_and(shaped)) {
             return None;
         }
         Some(map([
             ("level", level),
-            ("users", texts(rule, "users")?),
-            ("userGroups", texts(rule, "userGroups")?),
-            ("verbs", texts(rule, "verbs")?),
-            ("namespaces", texts(rule, "namespaces")?),
-            ("nonResourceURLs", texts(rule, "nonResourceURLs")?),
-            ("omitStages", texts(rule, "omitStages")?),
+            ("users", texts(&rule, "users")?),
+            ("userGroups", texts(&rule, "userGroups")?),
+            ("verbs", texts(&rule, "verbs")?),
+            ("namespaces", namespaces),
+            ("nonResourceURLs", urls),
+            ("omitStages", stages(&rule)?),
             ("resources", Value::List(resources)),
         ]))
     });
     let rules: Vec<Value> = rules.collect::<Option<_>>()?;
-    // a policy without rules is a startup error
-    if rules.is_empty() {
-        None
-    } else {
-        Some(map([("rules", Value::List(rules)), ("omitStages", texts(value, "omitStages")?)]))
+    if rules.is_empty() { None } else { Some(map([("rules", Value::List(rules)), ("omitStages", stages(value)?)])) }
+}
+
+/// An element of a list as Go decodes it: null is an empty one, and nothing but an object will do.
+fn or_empty(value: &Value) -> Option<Value> {
+    match value {
+        Value::Null => Some(map([])),
+        Value::Map(_) => Some(value.clone()),
+        _ => None,
     }
+}
+
+fn stages(value: &Value) -> Option<Value> {
+    const KNOWN: [&str; 4] = ["RequestReceived", "ResponseStarted", "ResponseComplete", "Panic"];
+    let stages = texts(value, "omitStages")?;
+    stages.as_list()?.iter().all(|stage| stage.as_text().is_some_and(|stage| KNOWN.contains(&stage))).then_some(stages)
+}
+
+/// A DNS subdomain (k8s.io/apimachinery `IsDNS1123Subdomain`): at most 253 lower-case letters, digits, dashes and dots; each part
+/// begins and ends with a letter or digit.
+fn is_subdomain(text: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let part =
+        |part: &str| !part.is_empty() && part.bytes().all(inner) && !part.starts_with('-') && !part.ends_with('-');
+    text.len() <= 253 && text.split('.').all(part)
 }
 
 /// AuthenticationConfiguration: the anonymous stanza, and whether tokens of others are taken.

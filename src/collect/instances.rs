@@ -306,7 +306,7 @@ fn apiserver_documents(instance: &mut Instance, tables: &Tables, reader: &Reader
         (
             "encryption-provider-config",
             DocumentRole::Encryption,
-            Shape::Object("EncryptionConfiguration", documents::encryption),
+            Shape::Object("EncryptionConfiguration", super::encryption::encryption),
             reloads_encryption,
         ),
         ("audit-policy-file", DocumentRole::AuditPolicy, Shape::Object("Policy", documents::audit_policy), false),

@@ -7,6 +7,7 @@ pub mod api;
 mod certificates;
 mod distribution;
 mod documents;
+mod encryption;
 mod file_sets;
 mod host;
 mod instances;
@@ -19,6 +20,7 @@ mod systemd;
 mod versions;
 pub mod yaml;
 
+pub use documents::audit_policy;
 pub use objects::{ManifestError, collect_manifests};
 
 use std::collections::BTreeMap;

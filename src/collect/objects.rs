@@ -9,14 +9,14 @@ use serde::de::DeserializeOwned;
 
 use super::yaml;
 use crate::evidence::objects::{ClusterEvidence, Listing, Meta, Named, Source};
-use crate::evidence::{Gap, Reason, Value};
+use crate::evidence::{Gap, Reason, Value, Version};
 
 /// Files larger than this are not read: 150,000 pods as JSON take about 1 GiB.
 const LIMIT: u64 = 4 << 30;
 
 /// Controllers whose pod template is looked at.
-const WORKLOADS: [&str; 7] =
-    ["Deployment", "DaemonSet", "StatefulSet", "ReplicaSet", "ReplicationController", "Job", "CronJob"];
+const WORKLOADS: [&str; 8] =
+    ["Deployment", "DaemonSet", "StatefulSet", "ReplicaSet", "ReplicationController", "Job", "CronJob", "PodTemplate"];
 
 /// What keeps manifests from being read.
 #[derive(Debug, thiserror::Error)]
@@ -200,7 +200,8 @@ impl Gathered {
                 let metadata: Meta =
                     json.get("metadata").and_then(|meta| serde_json::from_value(meta.clone()).ok()).unwrap_or_default();
                 let key = if group.is_empty() { kind.clone() } else { format!("{kind}.{group}") };
-                self.named.entry(key).or_default().push(Named { group, kind, metadata });
+                let action = action(&value);
+                self.named.entry(key).or_default().push(Named { group, kind, metadata, action });
             }
         }
     }
@@ -227,7 +228,7 @@ impl Gathered {
             name: path.display().to_string(),
             source: Source::Manifests,
             collected_at: now.to_owned(),
-            version: None,
+            version: of_control_plane(&decoded.nodes),
             namespaces: listing(decoded.namespaces, gap("namespaces"), |_| {}),
             nodes: listing(decoded.nodes, gap("nodes"), |_| {}),
             pods: listing(decoded.pods, gap("pods"), |pod| pod.drop_words()),
@@ -240,6 +241,31 @@ impl Gathered {
             complete,
         }
     }
+}
+
+/// The version of the API server, as far as nodes tell it: kubeadm and most others keep the kubelets of the control plane at it. Other
+/// kubelets may be three minors older (version skew policy), so they tell nothing.
+fn of_control_plane(nodes: &[crate::evidence::objects::ApiNode]) -> Option<Version> {
+    const LABELS: [&str; 2] = ["node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"];
+    let own = nodes.iter().filter(|node| LABELS.iter().any(|label| node.metadata.labels.contains_key(*label)));
+    own.filter_map(|node| node.status.info.kubelet_version.parse().ok()).max()
+}
+
+/// What a policy does: `spec.validationActions` (ValidatingAdmissionPolicyBinding and policies.kyverno.io),
+/// `spec.validationFailureAction` or each rule's `validate.failureAction` (kyverno.io), `spec.mode` (Kubewarden),
+/// `spec.enforcementAction` (Gatekeeper's constraints). Words that are none of theirs are not kept.
+pub(super) fn action(object: &Value) -> String {
+    const KNOWN: [&str; 10] =
+        ["Deny", "Audit", "Warn", "Enforce", "enforce", "audit", "deny", "warn", "dryrun", "monitor"];
+    let list = |path: &str| object.at(path).and_then(Value::as_list).unwrap_or_default();
+    let rules = list("spec.rules").iter().filter_map(|rule| rule.at("validate.failureAction"));
+    let single = ["spec.validationFailureAction", "spec.enforcementAction", "spec.mode"];
+    let all =
+        list("spec.validationActions").iter().chain(single.iter().filter_map(|path| object.at(path))).chain(rules);
+    let mut words: Vec<&str> =
+        all.filter_map(Value::as_text).filter(|word| KNOWN.contains(word) || *word == "protect").collect();
+    words.dedup();
+    words.join(",")
 }
 
 fn keep<T: DeserializeOwned>(

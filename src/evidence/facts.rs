@@ -183,6 +183,10 @@ pub const RIGHTS: [&str; 12] = [
     "read-nodes",
 ];
 
+/// Rights that one can reach without holding them: `reaching.NAME` (specific subjects outside Kubernetes' own set that can, each with its
+/// shortest way; broad groups that can are among `broad.NAME`).
+pub const REACHED: [&str; 2] = ["cluster-admin", "read-secrets"];
+
 /// Other facts of the cluster: name, type, what it says.
 pub const CLUSTER_FACTS: [(&str, FactKind, &str); 14] = [
     (
@@ -293,6 +297,7 @@ fn cluster_kind(name: &str) -> Option<FactKind> {
     match name.split_once('.')? {
         ("pods" | "agents" | "admitting", question) if POD_QUESTIONS.contains(&question) => Some(Findings),
         ("rights" | "broad", question) if RIGHTS.contains(&question) => Some(Findings),
+        ("reaching", question) if REACHED.contains(&question) => Some(Findings),
         _ => None,
     }
 }
@@ -304,6 +309,10 @@ fn cluster_words(name: &str) -> String {
         Some(("pods", question)) => format!("pod with {}", words(question)),
         Some(("agents", question)) => format!("system agent with {}", words(question)),
         Some(("admitting", question)) => format!("namespace that admits {}", words(question)),
+        Some(("rights", "cluster-admin")) => "subject that is cluster-admin".to_owned(),
+        Some(("broad", "cluster-admin")) => "broad group that is or becomes cluster-admin".to_owned(),
+        Some(("reaching", "cluster-admin")) => "subject that can become cluster-admin".to_owned(),
+        Some(("reaching", question)) => format!("subject that can get to {}", words(question)),
         Some(("rights", question)) => format!("subject that may {}", words(question)),
         Some(("broad", question)) => format!("broad group that may {}", words(question)),
         Some((area, rest)) => format!("{area} {}", words(rest)),
@@ -329,6 +338,7 @@ pub fn names(tables: &Tables) -> Vec<String> {
         .iter()
         .flat_map(|question| ["pods", "agents", "admitting"].map(|part| format!("{part}.{question}")));
     let rights = RIGHTS.iter().flat_map(|question| ["rights", "broad"].map(|part| format!("{part}.{question}")));
+    let rights = rights.chain(REACHED.iter().map(|question| format!("reaching.{question}")));
     let cluster = CLUSTER_FACTS.iter().map(|(name, ..)| (*name).to_owned());
     FACTS.iter().map(|spec| spec.name.to_owned()).chain(settings).chain(pods).chain(rights).chain(cluster).collect()
 }

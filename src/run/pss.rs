@@ -21,7 +21,9 @@ struct Verdict {
 
 pub(crate) fn pss(args: &PssArgs) -> Result<u8, Failure> {
     let cluster = cluster(&args.action)?;
-    let evaluator = Evaluator::new(LevelVersion::new(args.level, args.version));
+    let asked = LevelVersion::new(args.level, args.version);
+    // an API server knows no check newer than itself, and `latest` is its own version
+    let evaluator = Evaluator::new(cluster.version.map_or(asked, |server| asked.on(server)));
     let wanted = |meta: &Meta| args.action.namespace.as_ref().is_none_or(|namespace| *namespace == meta.namespace);
     let owners = Owners::new(&cluster.workloads.items);
     let pods = cluster.pods.items.iter().filter(|pod| wanted(&pod.metadata));

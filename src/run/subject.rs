@@ -151,7 +151,8 @@ pub(crate) fn given_versions(evidence: &mut Evidence, given: &[VersionOf]) {
     }
 }
 
-/// The version by which the benchmark is chosen: the API server's, else the kubelet's, else any component's.
+/// The version by which the benchmark is chosen: the API server's, else the kubelet's, else any component's; without a node what the
+/// API says.
 pub(crate) fn cluster_version(evidence: &Evidence, given: &[VersionOf]) -> Option<Version> {
     if let Some(version) = given.iter().rev().find(|version| version.component.is_none()) {
         return Some(version.version);
@@ -164,7 +165,7 @@ pub(crate) fn cluster_version(evidence: &Evidence, given: &[VersionOf]) -> Optio
         Component::KubeProxy,
     ]
     .into_iter();
-    of.find_map(|component| {
+    let of_nodes = of.find_map(|component| {
         let instances = evidence
             .nodes
             .iter()
@@ -172,5 +173,6 @@ pub(crate) fn cluster_version(evidence: &Evidence, given: &[VersionOf]) -> Optio
             .filter(|instance| instance.component == component && instance.ownership != Ownership::Tenant);
         let decided = instances.filter(|instance| instance.versions.len() < Version::known().len());
         decided.filter_map(|instance| instance.versions.last().copied()).max()
-    })
+    });
+    of_nodes.or_else(|| evidence.cluster.as_ref()?.version)
 }

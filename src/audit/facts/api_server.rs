@@ -102,7 +102,7 @@ pub(super) fn authorizers(context: &Context<'_>) -> Observed<Value> {
 /// The admission plugins in force: all known ones but ((those off by default + disabled) - enabled); the legacy list replaces all.
 ///
 /// Source: k8s.io/apiserver/pkg/server/options/admission.go (enabledPluginNames).
-pub(super) fn admission_plugins(context: &Context<'_>) -> Observed<Value> {
+pub(in crate::audit) fn admission_plugins(context: &Context<'_>) -> Observed<Value> {
     let list = |name: &str| -> Result<(Vec<String>, Origin), Gap> {
         match context.setting(name) {
             Observed::Seen { value, origin, .. } => {
@@ -180,7 +180,7 @@ pub(super) fn secrets_encryption(context: &Context<'_>) -> Observed<Value> {
     let entries = content.at("resources").and_then(Value::as_list).unwrap_or_default();
     let matches = |entry: &&Value| {
         let resources = entry.at("resources").and_then(Value::as_list).unwrap_or_default();
-        resources.iter().any(|resource| matches!(resource.as_text(), Some("secrets" | "*." | "*.*")))
+        resources.iter().any(|resource| matches!(resource.as_text(), Some("secrets" | "secrets." | "*." | "*.*")))
     };
     let writer = entries
         .iter()

@@ -31,7 +31,8 @@ impl Level {
         }
     }
 
-    const fn name(self) -> &'static str {
+    /// As policies spell it.
+    pub const fn name(self) -> &'static str {
         match self {
             Self::None => "None",
             Self::Metadata => "Metadata",
@@ -60,26 +61,46 @@ pub struct Request<'a> {
     pub namespace: &'a str,
     /// Name of the object; empty for none.
     pub name: &'a str,
+    /// Path of a request that is not for a resource; empty for one that is.
+    pub path: &'a str,
 }
 
 fn texts<'a>(rule: &'a Value, key: &str) -> Vec<&'a str> {
     rule.at(key).and_then(Value::as_list).unwrap_or_default().iter().filter_map(Value::as_text).collect()
 }
 
+/// What a policy says of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision<'a> {
+    /// How much is recorded.
+    pub level: Level,
+    /// The deciding rule, from 0; `None` where no rule matches.
+    pub rule: Option<usize>,
+    /// Stages at which nothing is recorded: the policy's and the rule's, sorted, each once.
+    pub omitted: Vec<&'a str>,
+}
+
+/// Plays a request through a policy (`EvaluatePolicyRule`, `unionStages`).
+pub fn decide<'a>(policy: &'a Value, request: &Request<'_>) -> Decision<'a> {
+    let rules = policy.at("rules").and_then(Value::as_list).unwrap_or_default();
+    let mut omitted = texts(policy, "omitStages");
+    let rule = rules.iter().position(|rule| matches(rule, request));
+    let mut level = Level::None;
+    if let Some(rule) = rule.map(|index| &rules[index]) {
+        omitted.extend(texts(rule, "omitStages"));
+        level = Level::of(rule);
+    }
+    omitted.sort_unstable();
+    omitted.dedup();
+    Decision { level, rule, omitted }
+}
+
 /// The level at which a request is recorded, and the index of the deciding rule.
 pub fn level(policy: &Value, request: &Request<'_>) -> (Level, Option<usize>) {
-    let rules = policy.at("rules").and_then(Value::as_list).unwrap_or_default();
-    let always_omitted = texts(policy, "omitStages");
-    for (index, rule) in rules.iter().enumerate() {
-        if matches(rule, request) {
-            let mut omitted = texts(rule, "omitStages");
-            omitted.extend(&always_omitted);
-            // without both of these stages an ordinary request leaves no event
-            let silent = ["RequestReceived", "ResponseComplete"].iter().all(|stage| omitted.contains(stage));
-            return (if silent { Level::None } else { Level::of(rule) }, Some(index));
-        }
-    }
-    (Level::None, None)
+    let Decision { level, rule, omitted } = decide(policy, request);
+    // without both of these stages an ordinary request leaves no event
+    let silent = ["RequestReceived", "ResponseComplete"].iter().all(|stage| omitted.contains(stage));
+    (if silent { Level::None } else { level }, rule)
 }
 
 fn matches(rule: &Value, request: &Request<'_>) -> bool {
@@ -98,7 +119,11 @@ fn matches(rule: &Value, request: &Request<'_>) -> bool {
     let namespaces = texts(rule, "namespaces");
     let resources = rule.at("resources").and_then(Value::as_list).unwrap_or_default();
     if namespaces.is_empty() && resources.is_empty() {
-        return texts(rule, "nonResourceURLs").is_empty();
+        let urls = texts(rule, "nonResourceURLs");
+        return urls.is_empty() || (!request.path.is_empty() && urls.iter().any(|url| url_covers(url, request.path)));
+    }
+    if !request.path.is_empty() {
+        return false;
     }
     if !namespaces.is_empty() && !namespaces.contains(&request.namespace) {
         return false;
@@ -159,8 +184,9 @@ enum Should {
     RecordBare,
 }
 
-const WHO: [(&str, &str, &[&str]); 3] = [
+const WHO: [(&str, &str, &[&str]); 4] = [
     ("a user", "jane", &["system:authenticated"]),
+    ("somebody without credentials", "system:anonymous", &["system:unauthenticated"]),
     (
         "a service account",
         "system:serviceaccount:shop:deployer",
@@ -248,6 +274,7 @@ pub(super) fn gaps(context: &Context<'_>) -> Observed<Vec<Offender>> {
                     subresource,
                     namespace: if *namespaced { "shop" } else { "" },
                     name: "",
+                    path: "",
                 };
                 let (level, rule) = level(policy, &request);
                 let fault = match should {
@@ -286,4 +313,103 @@ fn merged(offenders: Vec<Offender>) -> Vec<Offender> {
         offender
     });
     described.collect()
+}
+
+/// Rules that no request can reach because one earlier rule takes all of theirs: (rule, by which), from 0.
+pub fn unreachable(policy: &Value) -> Vec<(usize, usize)> {
+    let rules = policy.at("rules").and_then(Value::as_list).unwrap_or_default();
+    let shadowed = rules.iter().enumerate().filter_map(|(index, rule)| {
+        rules[..index].iter().position(|earlier| covers(earlier, rule)).map(|earlier| (index, earlier))
+    });
+    shadowed.collect()
+}
+
+/// The same as a remark, where there are any.
+pub(super) fn unreachable_note(context: &Context<'_>) -> Option<String> {
+    let (_, policy) = document(context, "audit-policy-file", DocumentRole::AuditPolicy).ok()??;
+    let found = unreachable(policy);
+    let one = |(rule, by): &(usize, usize)| format!("rule {} (rule {} takes all of its requests)", rule + 1, by + 1);
+    (!found.is_empty()).then(|| format!("never reached: {}", found.iter().map(one).collect::<Vec<_>>().join(", ")))
+}
+
+/// True when every request that `later` matches is matched by `earlier`.
+fn covers(earlier: &Value, later: &Value) -> bool {
+    let within = |key: &str| {
+        let (of_earlier, of_later) = (texts(earlier, key), texts(later, key));
+        of_earlier.is_empty() || (!of_later.is_empty() && of_later.iter().all(|text| of_earlier.contains(text)))
+    };
+    if !(within("users") && within("userGroups") && within("verbs")) {
+        return false;
+    }
+    let entries =
+        |rule: &'_ Value| rule.at("resources").and_then(Value::as_list).map(<[Value]>::to_vec).unwrap_or_default();
+    let for_resources = |rule: &Value| !texts(rule, "namespaces").is_empty() || !entries(rule).is_empty();
+    let urls = texts(earlier, "nonResourceURLs");
+    if for_resources(earlier) {
+        let (of_earlier, of_later) = (entries(earlier), entries(later));
+        let resources = of_earlier.is_empty()
+            || (!of_later.is_empty() && of_later.iter().all(|entry| covers_entry(&of_earlier, entry)));
+        return for_resources(later) && within("namespaces") && resources;
+    }
+    if urls.is_empty() {
+        return true;
+    }
+    let of_later = texts(later, "nonResourceURLs");
+    let covered = |url: &&str| urls.iter().any(|known| url_covers(known, url));
+    !for_resources(later) && !of_later.is_empty() && of_later.iter().all(covered)
+}
+
+/// `*` alone, or a prefix that ends in `*` (checker.go, pathMatches).
+fn url_covers(known: &str, url: &str) -> bool {
+    known == "*" || known == url || (known.ends_with('*') && url.starts_with(known.trim_end_matches('*')))
+}
+
+/// True when an entry's resources are all among those of the others.
+fn covers_entry(others: &[Value], entry: &Value) -> bool {
+    let group = |entry: &Value| entry.at("group").and_then(Value::as_text).unwrap_or_default().to_owned();
+    let (own_group, names) = (group(entry), texts(entry, "resourceNames"));
+    let same_group = |other: &&Value| group(other) == own_group || group(other) == "*";
+    let covered = |resource: Option<&str>| {
+        others.iter().filter(same_group).any(|other| {
+            let (resources, other_names) = (texts(other, "resources"), texts(other, "resourceNames"));
+            // without resources names are not looked at
+            if resources.is_empty() {
+                return true;
+            }
+            let named =
+                other_names.is_empty() || (!names.is_empty() && names.iter().all(|name| other_names.contains(name)));
+            let Some(resource) = resource else { return named && resources.contains(&"*") };
+            let one = |known: &&str| {
+                let below = resource.split_once('/');
+                *known == "*"
+                    || *known == resource
+                    || below.is_some_and(|(_, sub)| sub != "*" && known.strip_prefix("*/") == Some(sub))
+                    || known
+                        .strip_suffix("/*")
+                        .is_some_and(|main| resource == main || below.is_some_and(|(of, _)| of == main))
+            };
+            named && resources.iter().any(one)
+        })
+    };
+    let resources = texts(entry, "resources");
+    if resources.is_empty() { covered(None) } else { resources.iter().all(|resource| covered(Some(resource))) }
+}
+
+/// Every probe with who makes it, as [`gaps`] plays them through.
+pub fn probes() -> impl Iterator<Item = Request<'static>> {
+    PROBES.iter().flat_map(|(group, resource, subresource, verbs, namespaced, _)| {
+        verbs.iter().flat_map(move |verb| {
+            WHO.iter().map(move |(_, user, groups)| Request {
+                user,
+                groups,
+                verb,
+                group,
+                resource,
+                subresource,
+                namespace: if *namespaced { "shop" } else { "" },
+                name: "",
+                path: "",
+            })
+        })
+    })
 }

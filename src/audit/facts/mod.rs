@@ -1,7 +1,7 @@
 //! Facts: what a check asks for, established from evidence at one version. Pure.
 
 mod api_server;
-mod audit_policy;
+pub mod audit_policy;
 pub mod cluster;
 mod etcd;
 mod files;
@@ -13,6 +13,7 @@ use crate::evidence::effective::Effective;
 use crate::evidence::facts::{FACTS, FactRef};
 use crate::evidence::{Component, Gap, Instance, NodeEvidence, Observed, Origin, Reason, Tables, Value, Version};
 
+use api_server::admission_plugins;
 pub use files::FilesFound;
 
 /// An established fact.
@@ -22,8 +23,8 @@ pub enum Fact {
     Value(Observed<Value>, Option<String>),
     /// Files.
     Files(FilesFound),
-    /// Things that offend.
-    Findings(Observed<Vec<Offender>>),
+    /// Things that offend, with what a person should know beside them.
+    Findings(Observed<Vec<Offender>>, Option<String>),
 }
 
 /// What facts are established from.
@@ -58,7 +59,7 @@ pub fn establish(fact: &FactRef, context: &Context<'_>) -> Fact {
         FactRef::Computed(index) => computed(FACTS[*index].name, context),
         FactRef::Cluster(name) => match &context.cluster {
             Some(cluster) => cluster::establish(name, cluster),
-            None => Fact::Findings(Observed::unknown(Reason::NeedsApi, "")),
+            None => Fact::Findings(Observed::unknown(Reason::NeedsApi, ""), None),
         },
     }
 }
@@ -69,19 +70,21 @@ fn computed(name: &str, context: &Context<'_>) -> Fact {
     match name {
         "kube-apiserver.anonymous-access" => plain(api_server::anonymous_access(context)),
         "kube-apiserver.authorizers" => plain(api_server::authorizers(context)),
-        "kube-apiserver.admission-plugins" => plain(api_server::admission_plugins(context)),
+        "kube-apiserver.admission-plugins" => plain(admission_plugins(context)),
         "kube-apiserver.event-rate-limit-configuration" => plain(api_server::event_rate_limit(context)),
         "kube-apiserver.secrets-encryption" => plain(api_server::secrets_encryption(context)),
         "kube-apiserver.audit-policy-records" => plain(audit_policy::records(context)),
-        "kube-apiserver.audit-policy-gaps" => Fact::Findings(audit_policy::gaps(context)),
+        "kube-apiserver.audit-policy-gaps" => {
+            Fact::Findings(audit_policy::gaps(context), audit_policy::unreachable_note(context))
+        }
         "kube-apiserver.offered-cipher-suites" => cipher_suites(context, "tls-min-version", "tls-cipher-suites"),
         "kubelet.offered-cipher-suites" => cipher_suites(context, "tlsMinVersion", "tlsCipherSuites"),
         "kube-controller-manager.loopback-only" | "kube-scheduler.loopback-only" => loopback(context, "bind-address"),
         "kube-proxy.loopback-only" => loopback(context, "metricsBindAddress"),
         "kubelet.serving-certificate" => kubelet::serving_certificate(context),
         "kubelet.unit-denies-addresses" => kubelet::unit_denies_addresses(context),
-        "etcd.open-client-listeners" => Fact::Findings(etcd::plain_listeners(context, true)),
-        "etcd.plain-client-listeners" => Fact::Findings(etcd::plain_listeners(context, false)),
+        "etcd.open-client-listeners" => Fact::Findings(etcd::plain_listeners(context, true), None),
+        "etcd.plain-client-listeners" => Fact::Findings(etcd::plain_listeners(context, false), None),
         "etcd.single-member" => plain(etcd::single_member(context)),
         "etcd.own-certificate-authority" => plain(etcd::own_authority(context)),
         other => match other.strip_prefix("files.") {

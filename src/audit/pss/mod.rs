@@ -28,7 +28,7 @@ pub use configuration::{Configuration, Exemption, Exemptions, InvalidConfigurati
 pub use labels::{InvalidLabel, Mode, Policy};
 pub use level::{Level, LevelVersion, NEWEST, NotALevel, NotAPolicyVersion, PolicyVersion};
 pub use owners::{Owner, Owners};
-pub use raise::{Blocked, Blocker, raise};
+pub use raise::{Blocked, Blocker, Equal, raise, raise_equal};
 
 /// What one check refuses in a pod.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -106,7 +106,7 @@ impl Evaluator {
     /// Source: `DefaultPodSpecExtractor.ExtractPodSpec` (admission/admission.go).
     pub fn workload(&self, workload: &Workload) -> Option<Vec<Violation>> {
         let template = workload.template()?;
-        let root = if workload.spec.template.is_some() { "spec.template" } else { "spec.jobTemplate.spec.template" };
+        let root = workload.template_field();
         let mut violations = self.evaluate(&template.metadata, &template.spec);
         for field in violations.iter_mut().flat_map(|violation| &mut violation.fields) {
             *field = format!("{root}.{field}");

@@ -63,6 +63,11 @@ impl<'a> Owners<'a> {
         })
     }
 
+    /// True when the workload is among those that are known.
+    pub fn knows(&self, namespace: &str, owner: &Owner) -> bool {
+        self.above.contains_key(&(namespace, owner.kind.as_str(), owner.name.as_str()))
+    }
+
     fn topmost(&self, namespace: &str, owner: &OwnerReference) -> Owner {
         let mut top = owner;
         for _ in 0..DEPTH {

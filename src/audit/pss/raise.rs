@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::wording::plural;
 use super::{Configuration, Evaluator, LevelVersion, Owner, Owners, Violation};
-use crate::evidence::objects::{Pod, Workload};
+use crate::evidence::objects::{Meta, Pod, PodSpec, Workload};
 
 /// What keeps a namespace from a level.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -43,23 +43,31 @@ impl Blocked {
     }
 }
 
-/// `3 pods of 2 workloads block restricted:v1.34`.
-impl fmt::Display for Blocked {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Blocked {
+    /// `3 pods of 2 workloads`, `the template of 1 workload without pods`.
+    pub fn amount(&self) -> String {
         let number = |count: usize, one: &str, several: &str| format!("{count} {}", plural(one, several, count));
         let running = self.workloads.iter().filter(|workload| workload.pods > 0).count();
         let waiting = self.workloads.len() - running;
-        let pods = self.pods();
         let mut who = Vec::new();
         if running > 0 {
-            who.push(format!("{} of {}", number(pods, "pod", "pods"), number(running, "workload", "workloads")));
+            let pods = number(self.pods(), "pod", "pods");
+            who.push(format!("{pods} of {}", number(running, "workload", "workloads")));
         }
         if waiting > 0 {
             let template = plural("the template", "the templates", waiting);
             who.push(format!("{template} of {} without pods", number(waiting, "workload", "workloads")));
         }
-        let verb = if pods + waiting == 1 { "blocks" } else { "block" };
-        write!(out, "{} {verb} {}", who.join(" and "), self.policy)
+        who.join(" and ")
+    }
+}
+
+/// `3 pods of 2 workloads block restricted:v1.34`.
+impl fmt::Display for Blocked {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let waiting = self.workloads.iter().filter(|workload| workload.pods == 0).count();
+        let verb = if self.pods() + waiting == 1 { "blocks" } else { "block" };
+        write!(out, "{} {verb} {}", self.amount(), self.policy)
     }
 }
 
@@ -75,37 +83,64 @@ pub fn raise<'a>(
     workloads: impl IntoIterator<Item = &'a Workload>,
     owners: &Owners<'_>,
 ) -> BTreeMap<String, Blocked> {
+    let pods = pods.into_iter().map(|pod| Equal {
+        namespace: &pod.metadata.namespace,
+        owner: owners.of_pod(pod),
+        meta: &pod.metadata,
+        spec: &pod.spec,
+        pods: 1,
+    });
+    let templates = workloads.into_iter().filter_map(|workload| {
+        let template = workload.template().filter(|_| !owners.is_owned(workload))?;
+        Some(Equal {
+            namespace: &workload.metadata.namespace,
+            owner: owners.of_workload(workload),
+            meta: &template.metadata,
+            spec: &template.spec,
+            pods: 0,
+        })
+    });
+    raise_equal(policy, configuration, pods.chain(templates))
+}
+
+/// Equal pods of one owner; or the template of pods that do not exist yet.
+pub struct Equal<'a> {
+    /// Their namespace.
+    pub namespace: &'a str,
+    /// Whose they are.
+    pub owner: Owner,
+    /// Name and annotations of the first of them.
+    pub meta: &'a Meta,
+    /// What they run.
+    pub spec: &'a PodSpec,
+    /// How many there are; 0 for a template.
+    pub pods: usize,
+}
+
+/// [`raise`] for pods of which equal ones were put together already.
+pub fn raise_equal<'a>(
+    policy: LevelVersion,
+    configuration: &Configuration,
+    all: impl IntoIterator<Item = Equal<'a>>,
+) -> BTreeMap<String, Blocked> {
     let evaluator = Evaluator::new(policy);
     let mut found: BTreeMap<(&str, Owner), Blocker> = BTreeMap::new();
-    for pod in pods {
-        let namespace = pod.metadata.namespace.as_str();
-        if configuration.exemption(namespace, None, &pod.spec.runtime_class_name).is_some() {
+    for Equal { namespace, owner, meta, spec, pods } in all {
+        if configuration.exemption(namespace, None, &spec.runtime_class_name).is_some() {
             continue;
         }
-        let violations = evaluator.pod(pod);
+        let violations = evaluator.evaluate(meta, spec);
         if violations.is_empty() {
             continue;
         }
-        let blocker = entry(&mut found, namespace, owners.of_pod(pod));
-        blocker.pods += 1;
-        if blocker.example.is_empty() || pod.metadata.name < blocker.example {
-            blocker.example.clone_from(&pod.metadata.name);
+        let blocker = entry(&mut found, namespace, owner);
+        if pods == 0 {
+            blocker.template = true;
+        } else if blocker.example.is_empty() || meta.name < blocker.example {
+            blocker.example.clone_from(&meta.name);
         }
-        blocker.static_pod |= pod.metadata.annotations.contains_key("kubernetes.io/config.mirror");
-        blocker.merge(violations);
-    }
-    for workload in workloads {
-        let (namespace, Some(template)) = (workload.metadata.namespace.as_str(), workload.template()) else { continue };
-        let exempt = configuration.exemption(namespace, None, &template.spec.runtime_class_name).is_some();
-        if exempt || owners.is_owned(workload) {
-            continue;
-        }
-        let violations = evaluator.evaluate(&template.metadata, &template.spec);
-        if violations.is_empty() {
-            continue;
-        }
-        let blocker = entry(&mut found, namespace, owners.of_workload(workload));
-        blocker.template = true;
+        blocker.pods += pods;
+        blocker.static_pod |= meta.annotations.contains_key("kubernetes.io/config.mirror");
         blocker.merge(violations);
     }
     let mut blocked: BTreeMap<String, Blocked> = BTreeMap::new();

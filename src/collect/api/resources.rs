@@ -145,6 +145,7 @@ async fn named(asker: &Asker, path: &str, group: &str, kind: &str, what: &str) -
         group: group.to_owned(),
         kind: kind.to_owned(),
         metadata: item.metadata,
+        ..Named::default()
     });
     Listing { items: items.collect(), gap: found.gap }
 }

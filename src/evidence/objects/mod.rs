@@ -4,6 +4,7 @@
 
 mod pod;
 mod rbac;
+mod volume;
 
 use std::collections::BTreeMap;
 
@@ -12,14 +13,15 @@ use serde::{Deserialize, Serialize};
 pub use pod::{
     AppArmorProfile, Capabilities, Container, ContainerPort, ContainerSecurityContext, EnvSource, Handler, HostField,
     Lifecycle, Os, Pod, PodSecurityContext, PodSpec, PodStatus, PodTemplate, Probe, SeLinuxOptions, SeccompProfile,
-    Sysctl, Volume, VolumeKind, WindowsOptions, Workload, WorkloadSpec,
+    Sysctl, WindowsOptions, Workload, WorkloadSpec,
 };
 pub use rbac::{AggregationRule, Binding, LabelSelector, PolicyRule, Role, RoleRef, Subject};
+pub use volume::{Volume, VolumeKind};
 
 use super::{Gap, Version};
 
 /// The part of an object's metadata that facts read.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Meta {
     /// Name.
@@ -29,13 +31,13 @@ pub struct Meta {
     #[serde(deserialize_with = "null_is_default")]
     pub namespace: String,
     /// Labels.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "null_is_default")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "map")]
     pub labels: BTreeMap<String, String>,
     /// The annotations that a fact reads; all others are dropped while decoding.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "kept_annotations")]
     pub annotations: BTreeMap<String, String>,
     /// Owners.
-    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "null_is_default")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "list")]
     pub owner_references: Vec<OwnerReference>,
     /// Unique id.
     #[serde(deserialize_with = "null_is_default")]
@@ -43,12 +45,14 @@ pub struct Meta {
 }
 
 /// Who owns an object.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct OwnerReference {
     /// Kind of the owner.
+    #[serde(deserialize_with = "null_is_default")]
     pub kind: String,
     /// Its name.
+    #[serde(deserialize_with = "null_is_default")]
     pub name: String,
     /// It is the managing controller.
     #[serde(deserialize_with = "null_is_default")]
@@ -66,21 +70,38 @@ const ANNOTATIONS: [&str; 6] = [
 ];
 
 fn kept_annotations<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
-    let all: Option<BTreeMap<String, String>> = Deserialize::deserialize(deserializer)?;
-    let kept = all
-        .unwrap_or_default()
-        .into_iter()
-        .filter(|(name, _)| ANNOTATIONS.iter().any(|prefix| name.starts_with(prefix)));
-    Ok(kept.collect())
+    let mut all: BTreeMap<String, String> = map(deserializer)?;
+    all.retain(|name, _| ANNOTATIONS.iter().any(|prefix| name.starts_with(prefix)));
+    Ok(all)
 }
 
-/// JSON null where Go writes an empty value.
+/// JSON null where Go writes an empty value: a null of any field is the field left out (encoding/json).
 pub(crate) fn null_is_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: serde::Deserializer<'de>,
     T: Deserialize<'de> + Default,
 {
     Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// The same for a list and its elements.
+pub(crate) fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Deserialize<'de> + Default,
+{
+    let all: Vec<Option<T>> = null_is_default(deserializer)?;
+    Ok(all.into_iter().map(Option::unwrap_or_default).collect())
+}
+
+/// The same for a map and its values.
+pub(crate) fn map<'de, D, T>(deserializer: D) -> Result<BTreeMap<String, T>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Deserialize<'de> + Default,
+{
+    let all: BTreeMap<String, Option<T>> = null_is_default(deserializer)?;
+    Ok(all.into_iter().map(|(key, value)| (key, value.unwrap_or_default())).collect())
 }
 
 /// A list of objects with whether it is complete: an empty list proves something only then.
@@ -105,6 +126,7 @@ impl<T> Listing<T> {
 #[serde(rename_all = "camelCase", default)]
 pub struct Namespace {
     /// Name and labels.
+    #[serde(deserialize_with = "null_is_default")]
     pub metadata: Meta,
 }
 
@@ -113,6 +135,7 @@ pub struct Namespace {
 #[serde(rename_all = "camelCase", default)]
 pub struct ServiceAccount {
     /// Name and namespace.
+    #[serde(deserialize_with = "null_is_default")]
     pub metadata: Meta,
     /// Whether pods get its token mounted; unset means yes.
     pub automount_service_account_token: Option<bool>,
@@ -123,8 +146,10 @@ pub struct ServiceAccount {
 #[serde(rename_all = "camelCase", default)]
 pub struct ApiNode {
     /// Name and labels.
+    #[serde(deserialize_with = "null_is_default")]
     pub metadata: Meta,
     /// Status.
+    #[serde(deserialize_with = "null_is_default")]
     pub status: ApiNodeStatus,
 }
 
@@ -133,7 +158,7 @@ pub struct ApiNode {
 #[serde(rename_all = "camelCase", default)]
 pub struct ApiNodeStatus {
     /// What runs there.
-    #[serde(rename = "nodeInfo")]
+    #[serde(rename = "nodeInfo", deserialize_with = "null_is_default")]
     pub info: NodeInfo,
 }
 
@@ -142,12 +167,17 @@ pub struct ApiNodeStatus {
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "each is what its name says")]
 pub struct NodeInfo {
-    #[serde(rename = "machineID")]
+    #[serde(rename = "machineID", deserialize_with = "null_is_default")]
     pub machine_id: String,
+    #[serde(deserialize_with = "null_is_default")]
     pub kubelet_version: String,
+    #[serde(deserialize_with = "null_is_default")]
     pub kube_proxy_version: String,
+    #[serde(deserialize_with = "null_is_default")]
     pub operating_system: String,
+    #[serde(deserialize_with = "null_is_default")]
     pub os_image: String,
+    #[serde(deserialize_with = "null_is_default")]
     pub kernel_version: String,
 }
 
@@ -156,8 +186,10 @@ pub struct NodeInfo {
 #[serde(rename_all = "camelCase", default)]
 pub struct NetworkPolicy {
     /// Name and namespace.
+    #[serde(deserialize_with = "null_is_default")]
     pub metadata: Meta,
     /// Which pods it selects, and what it allows.
+    #[serde(deserialize_with = "null_is_default")]
     pub spec: NetworkPolicySpec,
 }
 
@@ -166,9 +198,10 @@ pub struct NetworkPolicy {
 #[serde(rename_all = "camelCase", default)]
 pub struct NetworkPolicySpec {
     /// Empty selects every pod of the namespace.
+    #[serde(deserialize_with = "null_is_default")]
     pub pod_selector: LabelSelector,
     /// `Ingress`, `Egress`; empty means as the rules say.
-    #[serde(deserialize_with = "null_is_default")]
+    #[serde(deserialize_with = "list")]
     pub policy_types: Vec<String>,
     /// Number of ingress rules; `None` without the field.
     #[serde(deserialize_with = "length")]
@@ -208,11 +241,18 @@ fn length<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<us
 #[serde(rename_all = "camelCase", default)]
 pub struct Named {
     /// API group of the kind.
+    #[serde(deserialize_with = "null_is_default")]
     pub group: String,
     /// Kind.
+    #[serde(deserialize_with = "null_is_default")]
     pub kind: String,
     /// Name, namespace, labels.
+    #[serde(deserialize_with = "null_is_default")]
     pub metadata: Meta,
+    /// What a policy does with what it finds, in its own words (`Deny`, `Enforce`, `Audit`); several with commas; empty where the kind
+    /// has no such field or it was not read.
+    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "String::is_empty")]
+    pub action: String,
 }
 
 /// What was read of a cluster through its API, or from manifests.
@@ -220,6 +260,7 @@ pub struct Named {
 #[serde(deny_unknown_fields)]
 pub struct ClusterEvidence {
     /// Name of the cluster or of the source, for people.
+    #[serde(deserialize_with = "null_is_default")]
     pub name: String,
     /// Where the objects come from.
     pub source: Source,

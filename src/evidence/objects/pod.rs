@@ -1,17 +1,19 @@
 //! Pods, and the controllers that make them.
 
-use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{Meta, null_is_default};
+use super::volume::{RawRef, Volume};
+use super::{Meta, list, null_is_default};
 
 /// A pod.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Pod {
     /// Name, namespace, labels, owners.
+    #[serde(deserialize_with = "null_is_default")]
     pub metadata: Meta,
     /// What it runs.
+    #[serde(deserialize_with = "null_is_default")]
     pub spec: PodSpec,
     /// Status.
     #[serde(deserialize_with = "null_is_default")]
@@ -19,7 +21,7 @@ pub struct Pod {
 }
 
 /// Status of a pod.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PodStatus {
     /// `Pending`, `Running`, `Succeeded`, `Failed`.
@@ -27,20 +29,27 @@ pub struct PodStatus {
     pub phase: String,
 }
 
-/// A controller with its pod template: Deployment, DaemonSet, StatefulSet, ReplicaSet, ReplicationController, Job, CronJob.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// A controller with its pod template: Deployment, DaemonSet, StatefulSet, ReplicaSet, ReplicationController, Job, CronJob; and
+/// the object PodTemplate, which is nothing but one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Workload {
     /// Kind.
+    #[serde(deserialize_with = "null_is_default")]
     pub kind: String,
     /// Name, namespace, owners.
+    #[serde(deserialize_with = "null_is_default")]
     pub metadata: Meta,
     /// Its template.
+    #[serde(deserialize_with = "null_is_default")]
     pub spec: WorkloadSpec,
+    /// The template of a PodTemplate, which has no spec.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub template: Option<Box<PodTemplate>>,
 }
 
 /// Where a controller keeps its template; a CronJob's is one level deeper.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct WorkloadSpec {
     /// The template.
@@ -50,43 +59,55 @@ pub struct WorkloadSpec {
 }
 
 /// The Job that a CronJob makes.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct JobTemplate {
     /// Its spec.
+    #[serde(deserialize_with = "null_is_default")]
     pub spec: WorkloadSpec,
 }
 
 impl Workload {
     /// The pod template.
     pub fn template(&self) -> Option<&PodTemplate> {
-        self.spec.template.as_ref().or_else(|| self.spec.job_template.as_ref()?.spec.template.as_ref())
+        let of_job = || self.spec.job_template.as_ref()?.spec.template.as_ref();
+        self.spec.template.as_ref().or_else(of_job).or(self.template.as_deref())
+    }
+
+    /// The field in which the template stands.
+    pub fn template_field(&self) -> &'static str {
+        match (&self.spec.template, &self.spec.job_template) {
+            (Some(_), _) => "spec.template",
+            (None, Some(_)) => "spec.jobTemplate.spec.template",
+            (None, None) => "template",
+        }
     }
 }
 
 /// A pod template.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PodTemplate {
     /// Labels and annotations of the pods.
     #[serde(deserialize_with = "null_is_default")]
     pub metadata: Meta,
     /// What they run.
+    #[serde(deserialize_with = "null_is_default")]
     pub spec: PodSpec,
 }
 
 /// What a pod runs.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "the fields of the API")]
 pub struct PodSpec {
-    #[serde(deserialize_with = "null_is_default")]
+    #[serde(deserialize_with = "list")]
     pub containers: Vec<Container>,
-    #[serde(deserialize_with = "null_is_default")]
+    #[serde(deserialize_with = "list")]
     pub init_containers: Vec<Container>,
-    #[serde(deserialize_with = "null_is_default")]
+    #[serde(deserialize_with = "list")]
     pub ephemeral_containers: Vec<Container>,
-    #[serde(deserialize_with = "null_is_default")]
+    #[serde(deserialize_with = "list")]
     pub volumes: Vec<Volume>,
     #[serde(deserialize_with = "null_is_default")]
     pub service_account_name: String,
@@ -119,10 +140,8 @@ impl Pod {
 impl Workload {
     /// Forgets the words of every container.
     pub fn drop_words(&mut self) {
-        if let Some(template) = &mut self.spec.template {
-            template.spec.drop_words();
-        }
-        if let Some(template) = self.spec.job_template.as_mut().and_then(|job| job.spec.template.as_mut()) {
+        let of_job = self.spec.job_template.as_mut().and_then(|job| job.spec.template.as_mut());
+        for template in self.spec.template.iter_mut().chain(of_job).chain(self.template.as_deref_mut()) {
             template.spec.drop_words();
         }
     }
@@ -147,29 +166,31 @@ impl PodSpec {
 }
 
 /// The operating system that a pod names.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Os {
     /// `linux` or `windows`.
+    #[serde(deserialize_with = "null_is_default")]
     pub name: String,
 }
 
 /// A container of any kind.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "the fields of the API")]
 pub struct Container {
+    #[serde(deserialize_with = "null_is_default")]
     pub name: String,
     #[serde(deserialize_with = "null_is_default")]
     pub image: String,
     /// Kept for control plane components in mirror pods only; the collector empties it everywhere else.
-    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "Vec::is_empty")]
+    #[serde(deserialize_with = "list", skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
     /// As `command`.
-    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "Vec::is_empty")]
+    #[serde(deserialize_with = "list", skip_serializing_if = "Vec::is_empty")]
     pub args: Vec<String>,
     pub security_context: Option<ContainerSecurityContext>,
-    #[serde(deserialize_with = "null_is_default")]
+    #[serde(deserialize_with = "list")]
     pub ports: Vec<ContainerPort>,
     /// Variables that come from somewhere; literal values are never kept.
     #[serde(deserialize_with = "env_sources")]
@@ -184,18 +205,21 @@ pub struct Container {
 }
 
 /// A variable that comes from a secret (others are dropped).
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default)]
 pub struct EnvSource {
     /// Name of the variable; empty for `envFrom`.
+    #[serde(deserialize_with = "null_is_default")]
     pub variable: String,
     /// Name of the secret.
+    #[serde(deserialize_with = "null_is_default")]
     pub secret: String,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 struct RawEnv {
+    #[serde(deserialize_with = "null_is_default")]
     name: String,
     value_from: Option<RawValueFrom>,
     // the form of evidence files
@@ -209,16 +233,9 @@ struct RawValueFrom {
     secret_key_ref: Option<RawRef>,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct RawRef {
-    #[serde(deserialize_with = "null_is_default")]
-    name: String,
-}
-
 fn env_sources<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<EnvSource>, D::Error> {
-    let all: Option<Vec<RawEnv>> = Deserialize::deserialize(deserializer)?;
-    let sources = all.unwrap_or_default().into_iter().filter_map(|raw| match (raw.secret, raw.value_from) {
+    let all: Vec<RawEnv> = list(deserializer)?;
+    let sources = all.into_iter().filter_map(|raw| match (raw.secret, raw.value_from) {
         (Some(secret), _) => Some(EnvSource { variable: raw.variable.unwrap_or_default(), secret }),
         (None, Some(RawValueFrom { secret_key_ref: Some(reference) })) => {
             Some(EnvSource { variable: raw.name, secret: reference.name })
@@ -236,18 +253,13 @@ struct RawEnvFrom {
 }
 
 fn env_from_sources<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<EnvSource>, D::Error> {
-    let all: Option<Vec<RawEnvFrom>> = Deserialize::deserialize(deserializer)?;
+    let all: Vec<RawEnvFrom> = list(deserializer)?;
     let named = |raw: RawEnvFrom| raw.secret.or(raw.secret_ref.map(|reference| reference.name));
-    Ok(all
-        .unwrap_or_default()
-        .into_iter()
-        .filter_map(named)
-        .map(|secret| EnvSource { variable: String::new(), secret })
-        .collect())
+    Ok(all.into_iter().filter_map(named).map(|secret| EnvSource { variable: String::new(), secret }).collect())
 }
 
 /// A port of a container.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "the fields of the API")]
 pub struct ContainerPort {
@@ -258,7 +270,7 @@ pub struct ContainerPort {
 }
 
 /// Security settings of a pod.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "the fields of the API")]
 pub struct PodSecurityContext {
@@ -267,13 +279,13 @@ pub struct PodSecurityContext {
     pub seccomp_profile: Option<SeccompProfile>,
     pub se_linux_options: Option<SeLinuxOptions>,
     pub app_armor_profile: Option<AppArmorProfile>,
-    #[serde(deserialize_with = "null_is_default")]
+    #[serde(deserialize_with = "list")]
     pub sysctls: Vec<Sysctl>,
     pub windows_options: Option<WindowsOptions>,
 }
 
 /// Security settings of a container.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "the fields of the API")]
 pub struct ContainerSecurityContext {
@@ -291,36 +303,36 @@ pub struct ContainerSecurityContext {
 }
 
 /// Linux capabilities.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default)]
 #[expect(missing_docs, reason = "the fields of the API")]
 pub struct Capabilities {
-    #[serde(deserialize_with = "null_is_default")]
+    #[serde(deserialize_with = "list")]
     pub add: Vec<String>,
-    #[serde(deserialize_with = "null_is_default")]
+    #[serde(deserialize_with = "list")]
     pub drop: Vec<String>,
 }
 
 /// A seccomp profile.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SeccompProfile {
     /// `Unconfined`, `RuntimeDefault`, `Localhost`.
-    #[serde(rename = "type")]
+    #[serde(rename = "type", deserialize_with = "null_is_default")]
     pub kind: String,
 }
 
 /// An AppArmor profile.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct AppArmorProfile {
     /// `Unconfined`, `RuntimeDefault`, `Localhost`.
-    #[serde(rename = "type")]
+    #[serde(rename = "type", deserialize_with = "null_is_default")]
     pub kind: String,
 }
 
 /// SELinux options.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "the fields of the API")]
 pub struct SeLinuxOptions {
@@ -333,15 +345,16 @@ pub struct SeLinuxOptions {
 }
 
 /// A sysctl.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Sysctl {
     /// Its name.
+    #[serde(deserialize_with = "null_is_default")]
     pub name: String,
 }
 
 /// Windows options.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct WindowsOptions {
     /// Runs as a host process.
@@ -349,7 +362,7 @@ pub struct WindowsOptions {
 }
 
 /// A probe; only its handler matters.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "the fields of the API")]
 pub struct Probe {
@@ -358,7 +371,7 @@ pub struct Probe {
 }
 
 /// What runs after the start and before the end of a container.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "the fields of the API")]
 pub struct Lifecycle {
@@ -370,111 +383,10 @@ pub struct Lifecycle {
 pub type Handler = Probe;
 
 /// The host that a handler calls; empty for the pod itself.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default)]
 pub struct HostField {
     /// The host.
     #[serde(deserialize_with = "null_is_default")]
     pub host: String,
-}
-
-/// A volume: its name and what kind it is.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Volume {
-    /// Its name.
-    pub name: String,
-    /// Field that names its source (`hostPath`, `configMap`, ...); empty when it has none.
-    pub source: VolumeKind,
-    /// Path of a hostPath volume.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub host_path: String,
-    /// Secrets that it shows, `projected` ones too.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub secrets: Vec<String>,
-    /// A projected service account token.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub token: bool,
-}
-
-/// Name of a volume source as the API spells it.
-pub type VolumeKind = String;
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct RawHostPath {
-    path: String,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct RawSecret {
-    #[serde(deserialize_with = "null_is_default")]
-    secret_name: String,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct RawProjected {
-    #[serde(deserialize_with = "null_is_default")]
-    sources: Vec<RawProjectedSource>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct RawProjectedSource {
-    secret: Option<RawRef>,
-    service_account_token: Option<IgnoredAny>,
-}
-
-impl<'de> Deserialize<'de> for Volume {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Fields;
-        impl<'de> Visitor<'de> for Fields {
-            type Value = Volume;
-            fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                out.write_str("a volume")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Volume, A::Error> {
-                let mut volume = Volume::default();
-                while let Some(key) = access.next_key::<String>()? {
-                    match key.as_str() {
-                        "name" => volume.name = access.next_value()?,
-                        // the form of evidence files
-                        "source" => volume.source = access.next_value()?,
-                        "host_path" => volume.host_path = access.next_value()?,
-                        "secrets" => volume.secrets = access.next_value()?,
-                        "token" => volume.token = access.next_value()?,
-                        "hostPath" => {
-                            if let Some(path) = access.next_value::<Option<RawHostPath>>()? {
-                                volume.source = key;
-                                volume.host_path = path.path;
-                            }
-                        }
-                        "secret" => {
-                            if let Some(secret) = access.next_value::<Option<RawSecret>>()? {
-                                volume.source = key;
-                                volume.secrets.push(secret.secret_name);
-                            }
-                        }
-                        "projected" => {
-                            if let Some(projected) = access.next_value::<Option<RawProjected>>()? {
-                                volume.source = key;
-                                volume.token =
-                                    projected.sources.iter().any(|source| source.service_account_token.is_some());
-                                let secrets = projected.sources.into_iter().filter_map(|source| source.secret);
-                                volume.secrets.extend(secrets.map(|secret| secret.name));
-                            }
-                        }
-                        _ => {
-                            if access.next_value::<Option<IgnoredAny>>()?.is_some() {
-                                volume.source = key;
-                            }
-                        }
-                    }
-                }
-                Ok(volume)
-            }
-        }
-        deserializer.deserialize_map(Fields)
-    }
 }

@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Meta, null_is_default};
+use super::{Meta, list, map, null_is_default};
 
 /// A Role (with a namespace) or ClusterRole (without).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Role {
     /// Name, namespace, labels.
+    #[serde(deserialize_with = "null_is_default")]
     pub metadata: Meta,
     /// What it allows.
-    #[serde(deserialize_with = "null_is_default")]
+    #[serde(deserialize_with = "list")]
     pub rules: Vec<PolicyRule>,
     /// Selectors of the cluster roles whose rules a controller copies into this one.
     pub aggregation_rule: Option<AggregationRule>,
@@ -24,7 +25,7 @@ pub struct Role {
 #[serde(rename_all = "camelCase", default)]
 pub struct AggregationRule {
     /// Any of these selects.
-    #[serde(deserialize_with = "null_is_default")]
+    #[serde(deserialize_with = "list")]
     pub cluster_role_selectors: Vec<LabelSelector>,
 }
 
@@ -33,10 +34,10 @@ pub struct AggregationRule {
 #[serde(rename_all = "camelCase", default)]
 pub struct LabelSelector {
     /// Labels that must be equal.
-    #[serde(deserialize_with = "null_is_default")]
+    #[serde(deserialize_with = "map")]
     pub match_labels: BTreeMap<String, String>,
     /// Expressions that must hold.
-    #[serde(deserialize_with = "null_is_default")]
+    #[serde(deserialize_with = "list")]
     pub match_expressions: Vec<LabelExpression>,
 }
 
@@ -45,11 +46,13 @@ pub struct LabelSelector {
 #[serde(rename_all = "camelCase", default)]
 pub struct LabelExpression {
     /// The label.
+    #[serde(deserialize_with = "null_is_default")]
     pub key: String,
     /// `In`, `NotIn`, `Exists`, `DoesNotExist`.
+    #[serde(deserialize_with = "null_is_default")]
     pub operator: String,
     /// Values of `In` and `NotIn`.
-    #[serde(deserialize_with = "null_is_default")]
+    #[serde(deserialize_with = "list")]
     pub values: Vec<String>,
 }
 
@@ -75,19 +78,19 @@ impl LabelSelector {
 #[serde(rename_all = "camelCase", default)]
 pub struct PolicyRule {
     /// Verbs, `*` for all.
-    #[serde(deserialize_with = "null_is_default")]
+    #[serde(deserialize_with = "list")]
     pub verbs: Vec<String>,
     /// API groups, empty text for the core group, `*` for all.
-    #[serde(deserialize_with = "null_is_default")]
+    #[serde(deserialize_with = "list")]
     pub api_groups: Vec<String>,
     /// Resources, `resource/subresource`, `*/subresource`, `*`.
-    #[serde(deserialize_with = "null_is_default")]
+    #[serde(deserialize_with = "list")]
     pub resources: Vec<String>,
     /// Names of objects; empty for all.
-    #[serde(deserialize_with = "null_is_default")]
+    #[serde(deserialize_with = "list")]
     pub resource_names: Vec<String>,
     /// Paths outside of resources; a trailing `*` is a prefix.
-    #[serde(rename = "nonResourceURLs", deserialize_with = "null_is_default")]
+    #[serde(rename = "nonResourceURLs", deserialize_with = "list")]
     pub non_resource_urls: Vec<String>,
 }
 
@@ -96,11 +99,13 @@ pub struct PolicyRule {
 #[serde(rename_all = "camelCase", default)]
 pub struct Binding {
     /// Name, namespace, labels.
+    #[serde(deserialize_with = "null_is_default")]
     pub metadata: Meta,
     /// The role.
+    #[serde(deserialize_with = "null_is_default")]
     pub role_ref: RoleRef,
     /// Who gets it.
-    #[serde(deserialize_with = "null_is_default")]
+    #[serde(deserialize_with = "list")]
     pub subjects: Vec<Subject>,
 }
 
@@ -109,8 +114,10 @@ pub struct Binding {
 #[serde(rename_all = "camelCase", default)]
 pub struct RoleRef {
     /// `Role` or `ClusterRole`.
+    #[serde(deserialize_with = "null_is_default")]
     pub kind: String,
     /// Its name.
+    #[serde(deserialize_with = "null_is_default")]
     pub name: String,
 }
 
@@ -119,8 +126,10 @@ pub struct RoleRef {
 #[serde(rename_all = "camelCase", default)]
 pub struct Subject {
     /// `User`, `Group` or `ServiceAccount`.
+    #[serde(deserialize_with = "null_is_default")]
     pub kind: String,
     /// Its name.
+    #[serde(deserialize_with = "null_is_default")]
     pub name: String,
     /// Namespace of a service account.
     #[serde(deserialize_with = "null_is_default")]

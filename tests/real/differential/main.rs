@@ -2,7 +2,7 @@
 //!
 //!     cargo test --test differential -- SUITE [--count N] [--seed N] [--case N] [--binaries DIR] [--oracle PROGRAM]
 //!
-//! SUITE is `yaml`, `flags`, `kubelet`, `etcd`, `etcd-tls` or `pss`; `tests/real/run` calls them all with what they need. Every case follows from the seed and
+//! SUITE is `yaml`, `flags`, `kubelet`, `etcd`, `etcd-tls`, `pss` or `audit-policy`; `tests/real/run` calls them all with what they need. Every case follows from the seed and
 //! its number alone, so that `--seed S --case N` shows one again. A difference is cut down before it is shown; any makes the exit code 1.
 
 #![allow(
@@ -16,6 +16,7 @@
     reason = "a test program on its own: it prints, runs binaries, and stops where something is wrong with its set-up"
 )]
 
+mod audit_policy;
 mod binary;
 mod etcd;
 mod etcd_cases;
@@ -50,6 +51,7 @@ fn main() {
         }
     };
     let clean = match options.suite.as_str() {
+        "audit-policy" => audit_policy::run(&options),
         "pss" => pss::run(&options),
         "yaml" => yaml::run(&options),
         "flags" => flags::run(&options),

@@ -48,7 +48,7 @@ impl Options {
             }
         }
         if options.suite.is_empty() {
-            return Err("name a suite: yaml, flags, kubelet, etcd, etcd-tls or pss".to_owned());
+            return Err("name a suite: yaml, flags, kubelet, etcd, etcd-tls, pss or audit-policy".to_owned());
         }
         Ok(options)
     }

@@ -14,6 +14,10 @@ class Refused(Exception):
     def __init__(self, code, text):
         super().__init__(f"{code}: {text[:500]}")
         self.code = code
+        try:
+            self.body = json.loads(text)["message"]
+        except (ValueError, KeyError, TypeError):
+            self.body = text
 
 
 class Server:

@@ -1,73 +1,14 @@
 //! What is admitted, mounted and verified: facts that take several kinds of objects.
 
-use super::namespaces::{enforced, is_system, live, named};
-use super::pods::Level;
-use super::{ClusterContext, gap, listed};
+use std::collections::HashSet;
+
+use super::inventory::{Inventory, Unit};
+use super::namespaces::{is_system, named, named_gap};
+use super::pods::Belonging;
+use super::{ClusterContext, engines, gap, listed};
 use crate::audit::facts::Fact;
 use crate::audit::report::Offender;
-use crate::evidence::objects::{ClusterEvidence, Pod};
-use crate::evidence::{Component, DocumentRole, Observed, Ownership, Value};
-
-/// The level that the API server enforces where a namespace says nothing, as far as a node's evidence tells it.
-pub(super) fn default_level(context: &ClusterContext<'_>) -> Level {
-    let servers = context.evidence.nodes.iter().flat_map(|node| &node.instances);
-    let servers = servers
-        .filter(|instance| instance.component == Component::KubeApiserver && instance.ownership == Ownership::Own);
-    let level = |value: &Value| match value.at("defaults.enforce").and_then(Value::as_text) {
-        Some("baseline") => Level::Baseline,
-        Some("restricted") => Level::Restricted,
-        _ => Level::Privileged,
-    };
-    let configured = servers.map(|instance| {
-        let documents = instance.documents.iter();
-        let file = documents.clone().find(|document| {
-            document.role == DocumentRole::AdmissionPlugin && document.plugin.as_deref() == Some("PodSecurity")
-        });
-        let inline = documents.clone().find(|document| document.role == DocumentRole::Admission);
-        let inline = inline
-            .and_then(|document| document.content.value())
-            .and_then(|value| value.at("plugins"))
-            .and_then(Value::as_list);
-        let inline = inline.and_then(|plugins| {
-            plugins.iter().find_map(|plugin| plugin.at("pod-security").filter(|value| value.as_map().is_some()))
-        });
-        file.and_then(|document| document.content.value()).or(inline).map_or(Level::Privileged, level)
-    });
-    // every API server must enforce it for it to hold
-    configured.min().unwrap_or(Level::Privileged)
-}
-
-/// Kinds of engines that can refuse pods; whether they cover a namespace takes a person.
-const ENGINES: [&str; 5] = [
-    "ClusterPolicy.kyverno.io",
-    "ValidatingPolicy.policies.kyverno.io",
-    "ConstraintTemplate.templates.gatekeeper.sh",
-    "ValidatingAdmissionPolicyBinding.admissionregistration.k8s.io",
-    "ClusterAdmissionPolicy.policies.kubewarden.io",
-];
-
-/// User namespaces without an enforced level: those that run pods, or those that do not (and those that an engine may cover).
-pub(super) fn without_policy(context: &ClusterContext<'_>, with_pods: bool) -> Fact {
-    let cluster = context.cluster;
-    let default = default_level(context);
-    let engines: usize = ENGINES.iter().map(|kind| named(cluster, kind).len()).sum();
-    let mut offenders = Vec::new();
-    for namespace in cluster.namespaces.items.iter().filter(|namespace| !is_system(&namespace.metadata.name)) {
-        if enforced(namespace, default) > Level::Privileged {
-            continue;
-        }
-        let pods = live(cluster, &namespace.metadata.name).count();
-        let decided = pods > 0 && engines == 0;
-        if decided == with_pods {
-            let engine = if engines > 0 { "; a policy engine is installed" } else { "" };
-            offenders.push(Offender {
-                what: format!("namespace {}", namespace.metadata.name),
-                found: format!("enforces nothing, {pods} pods{engine}"),
-            });
-        }
-    }
-    context.findings(offenders, &[gap(&cluster.namespaces), gap(&cluster.pods)])
-}
+use crate::evidence::{Component, Gap, Observed, Value};
 
 /// Objects in the namespace `default` that users put there.
 pub(super) fn in_default(context: &ClusterContext<'_>) -> Fact {
@@ -150,40 +91,31 @@ pub(super) fn default_accounts(context: &ClusterContext<'_>) -> Fact {
             }
         }
     }
-    for pod in &cluster.pods.items {
-        let default = matches!(pod.spec.service_account_name.as_str(), "" | "default");
-        if default && super::pods::belonging(pod) != super::pods::Belonging::Stock {
-            offenders
-                .push(Offender { what: super::pods::owner(pod), found: "runs under the default account".to_owned() });
+    for unit in context.inventory.units.iter().filter(|unit| unit.belonging != Belonging::Stock) {
+        if matches!(unit.pod.spec.service_account_name.as_str(), "" | "default") {
+            offenders.push(Offender { what: unit.name(), found: "runs under the default account".to_owned() });
         }
     }
-    offenders.dedup();
+    let mut seen = HashSet::new();
+    offenders.retain(|offender| seen.insert(offender.clone()));
     context.findings(offenders, &[gap(&cluster.service_accounts), gap(&cluster.bindings), gap(&cluster.pods)])
 }
 
 /// The pod's own field wins over its account's; unset means mounted. A projected token is mounted in any case.
-pub(super) fn mounted_token(pod: &Pod, cluster: &ClusterEvidence) -> Vec<(String, String)> {
+pub(super) fn mounted_token(unit: &Unit<'_>, inventory: &Inventory<'_>) -> Vec<(String, String)> {
+    let spec = &unit.pod.spec;
     let kubelets_own = |name: &str| name.starts_with("kube-api-access-");
-    let mut found = Vec::new();
-    for volume in pod.spec.volumes.iter().filter(|volume| volume.token && !kubelets_own(&volume.name)) {
-        found.push((format!("spec.volumes[{}]", volume.name), "a projected service account token".to_owned()));
-    }
-    let account =
-        if pod.spec.service_account_name.is_empty() { "default" } else { pod.spec.service_account_name.as_str() };
-    let of_account = cluster
-        .service_accounts
-        .items
-        .iter()
-        .find(|known| known.metadata.name == account && known.metadata.namespace == pod.metadata.namespace);
-    let mounted = pod
-        .spec
-        .automount_service_account_token
-        .or(of_account.and_then(|account| account.automount_service_account_token))
-        .unwrap_or(true);
-    if mounted {
-        let by = match pod.spec.automount_service_account_token {
-            Some(_) => "the pod says so",
-            None => "neither pod nor account says no",
+    let projected = spec.volumes.iter().filter(|volume| volume.token && !kubelets_own(&volume.name));
+    let mut found: Vec<(String, String)> = projected
+        .map(|volume| (format!("spec.volumes[{}]", volume.name), "a projected service account token".to_owned()))
+        .collect();
+    let account = if spec.service_account_name.is_empty() { "default" } else { spec.service_account_name.as_str() };
+    let of_account = inventory.automount(unit.namespace(), account);
+    if spec.automount_service_account_token.or(of_account).unwrap_or(true) {
+        let by = match (spec.automount_service_account_token, of_account) {
+            (Some(_), _) => "the pod says so",
+            (None, Some(_)) => "its account says so",
+            (None, None) => "neither pod nor account says no",
         };
         found.push((
             "spec.automountServiceAccountToken".to_owned(),
@@ -244,30 +176,23 @@ pub(super) fn external_stores(context: &ClusterContext<'_>) -> Observed<Value> {
         "VaultAuth.secrets.hashicorp.com",
         "SealedSecret.bitnami.com",
     ];
+    let cluster = context.cluster;
     let found: Vec<String> = KINDS
         .iter()
-        .filter(|kind| !named(context.cluster, kind).is_empty())
-        .map(|kind| format!("{} {kind}", named(context.cluster, kind).len()))
+        .filter(|kind| !named(cluster, kind).is_empty())
+        .map(|kind| format!("{} {kind}", named(cluster, kind).len()))
         .collect();
-    listed(Value::texts(found), None, context)
+    let gap = first_gap(context, &KINDS).filter(|_| found.is_empty());
+    listed(Value::texts(found), gap.as_ref(), context)
+}
+
+fn first_gap(context: &ClusterContext<'_>, kinds: &[&str]) -> Option<Gap> {
+    kinds.iter().find_map(|kind| named_gap(context.cluster, kind))
 }
 
 /// What could verify images before they run: the API server's plugin, policies, webhooks.
 pub(super) fn image_verifiers(context: &ClusterContext<'_>) -> Observed<Value> {
-    const KINDS: [&str; 5] = [
-        "ClusterImagePolicy.policy.sigstore.dev",
-        "ClusterPolicy.kyverno.io",
-        "ConstraintTemplate.templates.gatekeeper.sh",
-        "ValidatingWebhookConfiguration.admissionregistration.k8s.io",
-        "MutatingWebhookConfiguration.admissionregistration.k8s.io",
-    ];
-    let mut found: Vec<String> = Vec::new();
-    for kind in KINDS {
-        let objects = named(context.cluster, kind);
-        if !objects.is_empty() {
-            found.push(format!("{} {}", objects.len(), kind.split('.').next().unwrap_or(kind)));
-        }
-    }
+    let mut found = engines::verifying(context.cluster);
     let servers = context
         .evidence
         .nodes
@@ -282,6 +207,6 @@ pub(super) fn image_verifiers(context: &ClusterContext<'_>) -> Observed<Value> {
             found.push("ImagePolicyWebhook of the API server".to_owned());
         }
     }
-    let partial = if found.is_empty() && !context.cluster.complete { gap(&context.cluster.pods) } else { None };
-    listed(Value::texts(found), partial, context)
+    let gap = first_gap(context, &engines::verifiers()).filter(|_| found.is_empty());
+    listed(Value::texts(found), gap.as_ref(), context)
 }

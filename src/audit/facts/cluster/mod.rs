@@ -1,16 +1,25 @@
 //! Facts of the cluster as a whole, from its API's objects.
 
 mod admission;
+mod engines;
+mod inventory;
+mod isolation;
 pub mod namespaces;
+mod pod_security;
 pub mod pods;
+mod reaching;
 mod rights;
 
+use std::collections::HashMap;
+
 use super::Fact;
-use crate::audit::pss::Owners;
+use crate::audit::rbac::escalation::Escalation;
 use crate::audit::report::Offender;
 use crate::evidence::objects::{ClusterEvidence, Listing, Source};
 use crate::evidence::{Evidence, Gap, Observed, Origin, Reason, Value};
-use pods::{Belonging, Level, QUESTIONS, Question};
+pub use inventory::Inventory;
+pub use pod_security::PodSecurity;
+use pods::{Belonging, QUESTIONS, Question};
 pub use rights::Rights;
 
 /// What the facts of a cluster are established from.
@@ -20,8 +29,12 @@ pub struct ClusterContext<'a> {
     pub cluster: &'a ClusterEvidence,
     /// Everything, for what the nodes say of the API server.
     pub evidence: &'a Evidence,
+    /// Its objects, arranged.
+    pub inventory: &'a Inventory<'a>,
     /// Its roles and bindings, arranged.
     pub rights: &'a Rights<'a>,
+    /// Where rights lead.
+    pub escalation: &'a Escalation<'a>,
 }
 
 impl ClusterContext<'_> {
@@ -35,8 +48,8 @@ impl ClusterContext<'_> {
     /// Findings over lists: what offends decides at once, nothing offending only when the lists are complete.
     fn findings(&self, offenders: Vec<Offender>, gaps: &[Option<&Gap>]) -> Fact {
         match gaps.iter().flatten().next() {
-            Some(gap) if offenders.is_empty() => Fact::Findings(Observed::Unknown((*gap).clone())),
-            _ => Fact::Findings(Observed::seen(offenders, self.origin())),
+            Some(gap) if offenders.is_empty() => Fact::Findings(Observed::Unknown((*gap).clone()), None),
+            _ => Fact::Findings(Observed::seen(offenders, self.origin()), None),
         }
     }
 }
@@ -53,30 +66,29 @@ pub fn establish(name: &str, context: &ClusterContext<'_>) -> Fact {
         match (part, known) {
             ("rights", _) => return rights::holders(question, false, context),
             ("broad", _) => return rights::holders(question, true, context),
+            ("reaching", _) => return reaching::specific(question, context),
             ("pods", Some(question)) => return of_pods(question, context, false),
             ("agents", Some(question)) => return of_pods(question, context, true),
             ("admitting", Some(question)) => {
-                let level = question.refused_by.unwrap_or(Level::Privileged);
-                let open = namespaces::open(cluster, level, admission::default_level(context));
-                return context.findings(open, &[gap(&cluster.namespaces)]);
+                return context.findings(namespaces::open(question, context), &[gap(&cluster.namespaces)]);
             }
             _ => {}
         }
     }
     match name {
-        "namespaces.without-pod-security" => admission::without_policy(context, true),
-        "namespaces.empty-without-pod-security" => admission::without_policy(context, false),
-        "namespaces.without-network-policy" => {
-            let found = namespaces::isolation(cluster);
-            context
-                .findings(found.open, &[gap(&cluster.namespaces), gap(&cluster.network_policies), gap(&cluster.pods)])
+        "namespaces.without-pod-security" | "namespaces.empty-without-pod-security" => {
+            let found = namespaces::without_policy(context, name == "namespaces.without-pod-security");
+            context.findings(found, &[gap(&cluster.namespaces), gap(&cluster.pods)])
         }
-        "namespaces.with-open-pods" => {
-            let found = namespaces::isolation(cluster);
-            context.findings(
-                found.doubtful,
-                &[gap(&cluster.namespaces), gap(&cluster.network_policies), gap(&cluster.pods)],
-            )
+        "namespaces.without-network-policy" | "namespaces.with-open-pods" => {
+            let found = isolation::isolation(context);
+            let open = name == "namespaces.without-network-policy";
+            let offenders = if open { found.open } else { found.doubtful };
+            let gaps = [gap(&cluster.namespaces), gap(&cluster.network_policies), gap(&cluster.pods)];
+            match context.findings(offenders, &gaps) {
+                Fact::Findings(seen, _) if !open => Fact::Findings(seen, Some(found.summary)),
+                other => other,
+            }
         }
         "namespaces.objects-in-default" => admission::in_default(context),
         "namespaces.all" => {
@@ -111,9 +123,15 @@ fn secrets_of(context: &ClusterContext<'_>, annotation: &str) -> Fact {
         annotation => secret.metadata.annotations.contains_key(annotation),
     });
     let names = Value::texts(wanted.map(|secret| format!("{}/{}", secret.metadata.namespace, secret.metadata.name)));
-    let note = (context.cluster.source == Source::Api)
-        .then(|| "Secrets are not read: RBAC cannot grant their names without their content".to_owned());
-    Fact::Value(listed(names, None, context), note)
+    let cluster = context.cluster;
+    if cluster.source == Source::Api && !cluster.named.contains_key("Secret") {
+        let note =
+            "nothing was read: RBAC cannot grant the names of Secrets without their content, so they are not listed";
+        return Fact::Value(listed(names, None, context), Some(note.to_owned()));
+    }
+    let none = names.as_list().is_none_or(<[Value]>::is_empty);
+    let gap = namespaces::named_gap(cluster, "Secret").filter(|_| none);
+    Fact::Value(listed(names, gap.as_ref(), context), None)
 }
 
 fn listed(value: Value, gap: Option<&Gap>, context: &ClusterContext<'_>) -> Observed<Value> {
@@ -123,23 +141,13 @@ fn listed(value: Value, gap: Option<&Gap>, context: &ClusterContext<'_>) -> Obse
     }
 }
 
-/// Pods that offend in a question: ordinary ones, or known agents of system namespaces.
+/// Pods that offend in a question: ordinary ones, or known agents of system namespaces. Under the name of what owns them, with how
+/// many they are: 500 pods of one Deployment are one finding.
 fn of_pods(question: &Question, context: &ClusterContext<'_>, agents: bool) -> Fact {
-    let cluster = context.cluster;
-    let mut offenders: Vec<Offender> = Vec::new();
-    let mut add = |found: Vec<Offender>| {
-        for offender in found {
-            // 500 pods of one Deployment are one finding
-            if !offenders.contains(&offender) {
-                offenders.push(offender);
-            }
-        }
-    };
-    for pod in &cluster.pods.items {
-        if matches!(pod.status.phase.as_str(), "Succeeded" | "Failed") {
-            continue;
-        }
-        let wanted = match pods::belonging(pod) {
+    let mut found: Vec<(Offender, usize)> = Vec::new();
+    let mut known: HashMap<Offender, usize> = HashMap::new();
+    for unit in &context.inventory.units {
+        let wanted = match unit.belonging {
             Belonging::Stock => false,
             Belonging::Agent(_) => agents,
             Belonging::Ordinary => !agents,
@@ -148,28 +156,25 @@ fn of_pods(question: &Question, context: &ClusterContext<'_>, agents: bool) -> F
             continue;
         }
         let fields = match question.name {
-            "mounted-token" => admission::mounted_token(pod, cluster),
-            _ => (question.ask)(&pod.spec),
+            "mounted-token" => admission::mounted_token(unit, context.inventory),
+            _ => (question.ask)(&unit.pod.spec),
         };
-        add(pods::offenders(pod, fields));
-    }
-    if cluster.source == Source::Manifests {
-        // manifests hold templates in place of the pods that they will make
-        let owners = Owners::new(&cluster.workloads.items);
-        for workload in cluster.workloads.items.iter().filter(|workload| !owners.is_owned(workload)) {
-            let Some(pod) = pods::of_template(workload) else { continue };
-            if pods::belonging(&pod) == Belonging::Stock
-                || matches!(pods::belonging(&pod), Belonging::Agent(_)) != agents
-            {
-                continue;
+        for (field, text) in fields {
+            let offender = Offender { what: format!("{}: {field}", unit.name()), found: text };
+            match known.get(&offender) {
+                Some(number) => found[*number].1 += unit.pods,
+                None => {
+                    known.insert(offender.clone(), found.len());
+                    found.push((offender, unit.pods));
+                }
             }
-            let fields = (question.ask)(&pod.spec);
-            let owner = format!("{}/{} {}", workload.metadata.namespace, workload.kind, workload.metadata.name);
-            add(fields
-                .into_iter()
-                .map(|(field, found)| Offender { what: format!("{owner}: {field}"), found })
-                .collect());
         }
     }
-    context.findings(offenders, &[gap(&cluster.pods)])
+    let offenders = found.into_iter().map(|(mut offender, pods)| {
+        if pods > 1 {
+            offender.found.push_str(&format!(" ({pods} pods)"));
+        }
+        offender
+    });
+    context.findings(offenders.collect(), &[gap(&context.cluster.pods)])
 }

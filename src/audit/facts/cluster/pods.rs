@@ -1,18 +1,7 @@
 //! What pods do that a control minimises: one question a function, over every container, with the fields that offend.
 
-use crate::audit::report::Offender;
+use crate::audit::pss::Level;
 use crate::evidence::objects::{Container, Meta, OwnerReference, Pod, PodSpec, Workload};
-
-/// The level of the Pod Security Standards that refuses something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    /// Refuses nothing.
-    Privileged,
-    /// Refuses the known ways onto the node.
-    Baseline,
-    /// Refuses what is not needed as well.
-    Restricted,
-}
 
 /// A question about pods.
 pub struct Question {
@@ -20,64 +9,40 @@ pub struct Question {
     pub name: &'static str,
     /// The level that refuses such pods; `None` where the control is about pods, not about admission.
     pub refused_by: Option<Level>,
+    /// The checks of the standards that refuse them, by id.
+    pub checks: &'static [&'static str],
     /// The fields that offend, with what stands there.
     pub ask: fn(&PodSpec) -> Vec<(String, String)>,
 }
 
 /// Every question.
 pub const QUESTIONS: [Question; 17] = [
-    question("privileged", Some(Level::Baseline), privileged),
-    question("host-pid", Some(Level::Baseline), |spec| flag(spec.host_pid, "hostPID")),
-    question("host-ipc", Some(Level::Baseline), |spec| flag(spec.host_ipc, "hostIPC")),
-    question("host-network", Some(Level::Baseline), |spec| flag(spec.host_network, "hostNetwork")),
-    question("privilege-escalation", Some(Level::Restricted), privilege_escalation),
-    question("root", Some(Level::Restricted), root),
-    question("net-raw", Some(Level::Restricted), net_raw),
-    question("added-capabilities", Some(Level::Restricted), added_capabilities),
-    question("kept-capabilities", Some(Level::Restricted), kept_capabilities),
-    question("windows-host-process", Some(Level::Baseline), windows_host_process),
-    question("host-path", Some(Level::Baseline), host_path),
-    question("host-port", Some(Level::Baseline), host_port),
-    question("unmasked-proc", Some(Level::Baseline), unmasked_proc),
-    question("secret-variables", None, secret_variables),
-    question("unconfined-seccomp", None, unconfined_seccomp),
-    question("without-security-context", None, without_security_context),
-    question("mounted-token", None, |_| Vec::new()),
+    question("privileged", Some(Level::Baseline), &["privileged"], privileged),
+    question("host-pid", Some(Level::Baseline), &["hostNamespaces"], |spec| flag(spec.host_pid, "hostPID")),
+    question("host-ipc", Some(Level::Baseline), &["hostNamespaces"], |spec| flag(spec.host_ipc, "hostIPC")),
+    question("host-network", Some(Level::Baseline), &["hostNamespaces"], |spec| flag(spec.host_network, "hostNetwork")),
+    question("privilege-escalation", Some(Level::Restricted), &["allowPrivilegeEscalation"], privilege_escalation),
+    question("root", Some(Level::Restricted), &["runAsNonRoot"], root),
+    question("net-raw", Some(Level::Restricted), &["capabilities_restricted"], net_raw),
+    question("added-capabilities", Some(Level::Restricted), &["capabilities_restricted"], added_capabilities),
+    question("kept-capabilities", Some(Level::Restricted), &["capabilities_restricted"], kept_capabilities),
+    question("windows-host-process", Some(Level::Baseline), &["windowsHostProcess"], windows_host_process),
+    question("host-path", Some(Level::Baseline), &["hostPathVolumes", "restrictedVolumes"], host_path),
+    question("host-port", Some(Level::Baseline), &["hostPorts"], host_port),
+    question("unmasked-proc", Some(Level::Baseline), &["procMount", "procMount_restricted"], unmasked_proc),
+    question("secret-variables", None, &[], secret_variables),
+    question("unconfined-seccomp", None, &[], unconfined_seccomp),
+    question("without-security-context", None, &[], without_security_context),
+    question("mounted-token", None, &[], |_| Vec::new()),
 ];
 
 const fn question(
     name: &'static str,
     refused_by: Option<Level>,
+    checks: &'static [&'static str],
     ask: fn(&PodSpec) -> Vec<(String, String)>,
 ) -> Question {
-    Question { name, refused_by, ask }
-}
-
-/// Offenders of one pod, under the name of what owns it.
-pub fn offenders(pod: &Pod, fields: Vec<(String, String)>) -> Vec<Offender> {
-    let owner = owner(pod);
-    fields.into_iter().map(|(field, found)| Offender { what: format!("{owner}: {field}"), found }).collect()
-}
-
-/// Who makes the pod: its controller, with the hash that a Deployment's ReplicaSet carries cut off; else the pod itself.
-pub fn owner(pod: &Pod) -> String {
-    let meta = &pod.metadata;
-    let controller = meta.owner_references.iter().find(|owner| owner.controller).or(meta.owner_references.first());
-    match controller {
-        Some(owner) if owner.kind == "ReplicaSet" => {
-            let hash = meta.labels.get("pod-template-hash").filter(|hash| owner.name.ends_with(hash.as_str()));
-            match hash {
-                Some(hash) => format!(
-                    "{}/Deployment {}",
-                    meta.namespace,
-                    owner.name[..owner.name.len() - hash.len()].trim_end_matches('-')
-                ),
-                None => format!("{}/ReplicaSet {}", meta.namespace, owner.name),
-            }
-        }
-        Some(owner) if owner.kind != "Node" => format!("{}/{} {}", meta.namespace, owner.kind, owner.name),
-        _ => format!("{}/Pod {}", meta.namespace, meta.name),
-    }
+    Question { name, refused_by, checks, ask }
 }
 
 fn flag(on: bool, field: &str) -> Vec<(String, String)> {

@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use super::{ClusterContext, gap, listed};
+use super::{ClusterContext, gap, listed, reaching};
 use crate::audit::facts::Fact;
 use crate::audit::rbac::{
     ANONYMOUS, AUTHENTICATED, Aggregation, Bootstrap, Index, MASTERS, Name, Place, Request, SERVICE_ACCOUNTS,
-    UNAUTHENTICATED, allows, describe,
+    UNAUTHENTICATED, allows, describe, service_account,
 };
 use crate::audit::report::Offender;
 use crate::benchmark::StockPolicy;
@@ -15,7 +15,8 @@ use crate::evidence::{Observed, Value};
 
 /// Rights of a cluster, arranged once for all questions.
 pub struct Rights<'a> {
-    index: Index<'a>,
+    /// What RBAC grants.
+    pub index: Index<'a>,
     stock: Bootstrap,
     roles: HashMap<(&'a str, &'a str), &'a Role>,
 }
@@ -39,24 +40,56 @@ impl<'a> Rights<'a> {
             roles: roles.map(|role| ((role.metadata.namespace.as_str(), role.metadata.name.as_str()), role)).collect(),
         }
     }
+
+    /// The rules that a binding gives; none when its role does not exist.
+    pub(super) fn rules_of(&self, binding: &Binding) -> &[&'a PolicyRule] {
+        let namespace = if binding.role_ref.kind == "Role" { binding.metadata.namespace.as_str() } else { "" };
+        self.index.rules(namespace, &binding.role_ref.name).unwrap_or_default()
+    }
+
+    /// True when a binding of a role gives more than Kubernetes' own does.
+    pub(super) fn is_foreign(&self, binding: &Binding, role: &Role) -> bool {
+        self.stock.binding(binding).widens() || self.stock.role(role).widens()
+    }
+}
+
+/// The subjects of a binding, service accounts with their namespace.
+pub(super) fn subjects_of(binding: &Binding) -> impl Iterator<Item = Subject> {
+    binding.subjects.iter().map(|subject| {
+        let mut subject = subject.clone();
+        match subject.kind.as_str() {
+            "ServiceAccount" if subject.namespace.is_empty() => {
+                subject.namespace.clone_from(&binding.metadata.namespace);
+            }
+            "ServiceAccount" => {}
+            // users and groups have no namespace; one that is written means nothing
+            _ => subject.namespace.clear(),
+        }
+        match service_account(&subject.name).filter(|_| subject.kind == "User") {
+            Some((namespace, name)) => {
+                Subject { kind: "ServiceAccount".to_owned(), name: name.to_owned(), namespace: namespace.to_owned() }
+            }
+            None => subject,
+        }
+    })
 }
 
 /// What a question asks of a rule.
-struct Question {
-    name: &'static str,
+pub(super) struct Question {
+    pub(super) name: &'static str,
     /// The objects have no namespace: a grant within one means nothing.
     cluster_scoped: bool,
-    asks: fn(&PolicyRule) -> bool,
+    pub(super) asks: fn(&PolicyRule) -> bool,
 }
 
-const QUESTIONS: [Question; 10] = [
+pub(super) const QUESTIONS: [Question; 10] = [
     Question { name: "cluster-admin", cluster_scoped: false, asks: everything },
     Question {
         name: "read-secrets",
         cluster_scoped: false,
         asks: |rule| any(rule, &["get", "list", "watch"], "", "secrets", ""),
     },
-    Question { name: "create-pods", cluster_scoped: false, asks: |rule| unnamed(rule, "create", "", "pods") },
+    Question { name: "create-pods", cluster_scoped: false, asks: creates_pods },
     Question { name: "escalate", cluster_scoped: false, asks: escalates },
     Question {
         name: "create-volumes",
@@ -95,6 +128,21 @@ fn everything(rule: &PolicyRule) -> bool {
     all(&rule.verbs) && all(&rule.api_groups) && all(&rule.resources) && rule.resource_names.is_empty()
 }
 
+/// Pods, or a controller that makes them.
+fn creates_pods(rule: &PolicyRule) -> bool {
+    const MAKERS: [(&str, &str); 8] = [
+        ("", "pods"),
+        ("", "replicationcontrollers"),
+        ("apps", "deployments"),
+        ("apps", "daemonsets"),
+        ("apps", "statefulsets"),
+        ("apps", "replicasets"),
+        ("batch", "jobs"),
+        ("batch", "cronjobs"),
+    ];
+    MAKERS.iter().any(|(group, resource)| unnamed(rule, "create", group, resource))
+}
+
 fn escalates(rule: &PolicyRule) -> bool {
     const RBAC: &str = "rbac.authorization.k8s.io";
     let hands_out =
@@ -125,7 +173,7 @@ fn changes_webhooks(rule: &PolicyRule) -> bool {
 }
 
 /// Groups that everybody is in, and nobody in particular.
-fn is_broad(subject: &Subject) -> bool {
+pub(super) fn is_broad(subject: &Subject) -> bool {
     match subject.kind.as_str() {
         "Group" => [AUTHENTICATED, UNAUTHENTICATED, SERVICE_ACCOUNTS].contains(&subject.name.as_str()),
         "User" => subject.name == ANONYMOUS,
@@ -155,26 +203,26 @@ pub(super) fn holders(question: &str, broad: bool, context: &ClusterContext<'_>)
             continue;
         }
         let Some(rule) = granted(binding, known, context) else { continue };
-        for subject in binding
-            .subjects
-            .iter()
-            .filter(|subject| is_broad(subject) == broad && !(subject.kind == "Group" && subject.name == MASTERS))
-        {
-            let mut subject = subject.clone();
-            if subject.kind == "ServiceAccount" && subject.namespace.is_empty() {
-                subject.namespace.clone_from(&binding.metadata.namespace);
-            }
-            let place = if binding.metadata.namespace.is_empty() {
-                "everywhere".to_owned()
-            } else {
-                format!("in {}", binding.metadata.namespace)
-            };
-            let found = format!(
+        let place = match binding.metadata.namespace.as_str() {
+            "" => "everywhere".to_owned(),
+            namespace => format!("in {namespace}"),
+        };
+        let wanted = subjects_of(binding)
+            .filter(|subject| is_broad(subject) == broad && !(subject.kind == "Group" && subject.name == MASTERS));
+        for subject in wanted {
+            let mut found = format!(
                 "{place}, by binding {} of {} {}: {rule}",
                 binding.metadata.name, binding.role_ref.kind, binding.role_ref.name
             );
+            if let Some(way) = reaching::worst(&subject, context) {
+                found.push_str("; leads on: ");
+                found.push_str(&way);
+            }
             offenders.push(Offender { what: describe::subject(&subject), found });
         }
+    }
+    if broad {
+        offenders.extend(reaching::indirect(question, true, context));
     }
     context.findings(offenders, &gaps)
 }
@@ -182,12 +230,10 @@ pub(super) fn holders(question: &str, broad: bool, context: &ClusterContext<'_>)
 /// The first rule by which a binding that is not Kubernetes' own grants what is asked.
 fn granted(binding: &Binding, question: &Question, context: &ClusterContext<'_>) -> Option<String> {
     let rights = context.rights;
+    let rule = rights.rules_of(binding).iter().find(|rule| (question.asks)(rule))?;
     let namespace = if binding.role_ref.kind == "Role" { binding.metadata.namespace.as_str() } else { "" };
-    let rules = rights.index.rules(namespace, &binding.role_ref.name)?;
-    let rule = rules.iter().find(|rule| (question.asks)(rule))?;
     let role = rights.roles.get(&(namespace, binding.role_ref.name.as_str()))?;
-    let own = !rights.stock.binding(binding).widens() && !rights.stock.role(role).widens();
-    (!own).then(|| describe::rule(rule))
+    rights.is_foreign(binding, role).then(|| describe::rule(rule))
 }
 
 /// Roles with a wildcard that are not Kubernetes' own, bound or not: the next binding gives it away.

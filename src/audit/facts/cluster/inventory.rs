@@ -1,0 +1,242 @@
+//! The objects of a cluster, arranged once for every fact: pods by namespace, equal pods of one owner together, accounts by name.
+//!
+//! A cluster of 150,000 pods has a few thousand that differ: questions are asked of those. Each pass is linear in the objects.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap, hash_map::DefaultHasher};
+use std::hash::{Hash, Hasher};
+
+use super::pod_security::PodSecurity;
+use super::pods::{Belonging, belonging, of_template};
+use crate::audit::pss::{Equal, Owner, Owners};
+use crate::evidence::objects::{ClusterEvidence, Namespace, NetworkPolicy, Pod, PodSpec, Source};
+
+/// Equal pods of one owner, or a template that makes some.
+pub struct Unit<'a> {
+    /// Who makes them.
+    pub owner: Owner,
+    /// One of them, or the pod that the template will make.
+    pub pod: Cow<'a, Pod>,
+    /// How many exist.
+    pub pods: usize,
+    /// Whether they belong to Kubernetes itself.
+    pub belonging: Belonging,
+}
+
+impl Unit<'_> {
+    /// `shop/Deployment web`.
+    pub fn name(&self) -> String {
+        format!("{}/{}", self.pod.metadata.namespace, self.owner)
+    }
+
+    /// Their namespace.
+    pub fn namespace(&self) -> &str {
+        &self.pod.metadata.namespace
+    }
+
+    /// As the Pod Security Standards take them.
+    pub fn equal(&self) -> Equal<'_> {
+        let Pod { metadata: meta, spec, .. } = self.pod.as_ref();
+        Equal { namespace: &meta.namespace, owner: self.owner.clone(), meta, spec, pods: self.pods }
+    }
+}
+
+/// The objects, arranged.
+pub struct Inventory<'a> {
+    /// Namespaces by name.
+    pub namespaces: BTreeMap<&'a str, &'a Namespace>,
+    /// Pods that run or will, by what differs in them. Manifests hold templates in place of the pods that they will make: those count too.
+    pub units: Vec<Unit<'a>>,
+    /// Templates of workloads that have and had no pod, and that no other known workload makes.
+    pub idle: Vec<Unit<'a>>,
+    /// Network policies of the core API by namespace.
+    pub policies: HashMap<&'a str, Vec<&'a NetworkPolicy>>,
+    /// What admission asks of pods.
+    pub security: PodSecurity,
+    pods: HashMap<&'a str, Vec<&'a Pod>>,
+    accounts: HashMap<(&'a str, &'a str), Option<bool>>,
+}
+
+/// True for a pod that is still there to be protected.
+fn is_live(pod: &Pod) -> bool {
+    !matches!(pod.status.phase.as_str(), "Succeeded" | "Failed")
+}
+
+/// Who makes a pod. Where its ReplicaSet is not known, the hash in that one's name tells its Deployment.
+fn made_by(pod: &Pod, owners: &Owners<'_>) -> Owner {
+    let owner = owners.of_pod(pod);
+    let hash = pod.metadata.labels.get("pod-template-hash").filter(|_| owner.kind == "ReplicaSet");
+    let deployment = hash.and_then(|hash| owner.name.strip_suffix(hash.as_str())?.strip_suffix('-'));
+    match deployment.filter(|_| !owners.knows(&pod.metadata.namespace, &owner)) {
+        Some(name) => Owner { kind: "Deployment".to_owned(), name: name.to_owned() },
+        None => owner,
+    }
+}
+
+impl<'a> Inventory<'a> {
+    /// Arranges the objects of a cluster.
+    pub fn new(cluster: &'a ClusterEvidence, security: PodSecurity) -> Self {
+        let mut pods: HashMap<&str, Vec<&Pod>> = HashMap::new();
+        let mut grouping = Grouping::default();
+        let owners = Owners::new(&cluster.workloads.items);
+        for pod in &cluster.pods.items {
+            let owner = made_by(pod, &owners);
+            if is_live(pod) {
+                pods.entry(&pod.metadata.namespace).or_default().push(pod);
+                grouping.add(pod, owner);
+            } else {
+                // a Job that is done makes no more
+                grouping.owned.insert((&pod.metadata.namespace, owner));
+            }
+        }
+        let mut idle = Vec::new();
+        for workload in cluster.workloads.items.iter().filter(|workload| !owners.is_owned(workload)) {
+            let owner = owners.of_workload(workload);
+            if grouping.has(&workload.metadata.namespace, &owner) {
+                continue;
+            }
+            if let Some(pod) = of_template(workload) {
+                idle.push(Unit { owner, belonging: belonging(&pod), pod: Cow::Owned(pod), pods: 0 });
+            }
+        }
+        let mut units = grouping.units;
+        if cluster.source == Source::Manifests {
+            units.append(&mut idle);
+        }
+        let mut policies: HashMap<&str, Vec<&NetworkPolicy>> = HashMap::new();
+        for policy in &cluster.network_policies.items {
+            policies.entry(&policy.metadata.namespace).or_default().push(policy);
+        }
+        let named = |namespace: &'a Namespace| (namespace.metadata.name.as_str(), namespace);
+        let account = |account: &'a crate::evidence::objects::ServiceAccount| {
+            let meta = &account.metadata;
+            ((meta.namespace.as_str(), meta.name.as_str()), account.automount_service_account_token)
+        };
+        Self {
+            namespaces: cluster.namespaces.items.iter().map(named).collect(),
+            units,
+            idle,
+            policies,
+            security,
+            pods,
+            accounts: cluster.service_accounts.items.iter().map(account).collect(),
+        }
+    }
+
+    /// Pods of a namespace that run or will.
+    pub fn pods(&self, namespace: &str) -> &[&'a Pod] {
+        self.pods.get(namespace).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// What a service account says about the mounting of its token.
+    pub fn automount(&self, namespace: &str, account: &str) -> Option<bool> {
+        self.accounts.get(&(namespace, account)).copied().flatten()
+    }
+}
+
+/// Pods that were met, by what differs in them.
+#[derive(Default)]
+struct Grouping<'a> {
+    units: Vec<Unit<'a>>,
+    /// By hash: numbers of the units. Whether a pod is equal is looked at: a hash can be met on purpose.
+    known: HashMap<u64, Vec<usize>>,
+    owned: std::collections::HashSet<(&'a str, Owner)>,
+}
+
+impl<'a> Grouping<'a> {
+    fn add(&mut self, pod: &'a Pod, owner: Owner) {
+        let namespace = pod.metadata.namespace.as_str();
+        let mut hasher = DefaultHasher::new();
+        (namespace, &owner).hash(&mut hasher);
+        hash(pod, &mut hasher);
+        let numbers = self.known.entry(hasher.finish()).or_default();
+        let equal = |unit: &Unit<'_>| unit.owner == owner && unit.namespace() == namespace && same(&unit.pod, pod);
+        match numbers.iter().find(|number| equal(&self.units[**number])) {
+            Some(number) => self.units[*number].pods += 1,
+            None => {
+                numbers.push(self.units.len());
+                self.owned.insert((namespace, owner.clone()));
+                self.units.push(Unit { owner, belonging: belonging(pod), pod: Cow::Borrowed(pod), pods: 1 });
+            }
+        }
+    }
+
+    fn has(&self, namespace: &'a str, owner: &Owner) -> bool {
+        self.owned.contains(&(namespace, owner.clone()))
+    }
+}
+
+/// The kubelet's own token volume has a random name in each pod.
+fn volume_name(name: &str) -> &str {
+    if name.starts_with("kube-api-access-") { "kube-api-access-" } else { name }
+}
+
+/// What a pod runs, without where, and without what admission gave it at random.
+fn hash(pod: &Pod, hasher: &mut DefaultHasher) {
+    let PodSpec {
+        containers,
+        init_containers,
+        ephemeral_containers,
+        volumes,
+        service_account_name,
+        automount_service_account_token,
+        node_name: _,
+        host_network,
+        host_pid,
+        host_ipc,
+        host_users,
+        os,
+        security_context,
+        runtime_class_name,
+    } = &pod.spec;
+    (containers, init_containers, ephemeral_containers).hash(hasher);
+    for volume in volumes {
+        volume_name(&volume.name).hash(hasher);
+        (volume.source, &volume.host_path, &volume.secrets, volume.token).hash(hasher);
+    }
+    (service_account_name, automount_service_account_token, os, security_context, runtime_class_name).hash(hasher);
+    (host_network, host_pid, host_ipc, host_users).hash(hasher);
+    pod.metadata.annotations.hash(hasher);
+}
+
+fn same(one: &Pod, other: &Pod) -> bool {
+    let PodSpec {
+        containers,
+        init_containers,
+        ephemeral_containers,
+        volumes,
+        service_account_name,
+        automount_service_account_token,
+        node_name: _,
+        host_network,
+        host_pid,
+        host_ipc,
+        host_users,
+        os,
+        security_context,
+        runtime_class_name,
+    } = &one.spec;
+    let spec = &other.spec;
+    let same_volumes = || {
+        volumes.len() == spec.volumes.len()
+            && volumes.iter().zip(&spec.volumes).all(|(one, other)| {
+                volume_name(&one.name) == volume_name(&other.name)
+                    && (one.source, &one.host_path, &one.secrets, one.token)
+                        == (other.source, &other.host_path, &other.secrets, other.token)
+            })
+    };
+    (containers, init_containers, ephemeral_containers)
+        == (&spec.containers, &spec.init_containers, &spec.ephemeral_containers)
+        && (service_account_name, automount_service_account_token, os, security_context, runtime_class_name)
+            == (
+                &spec.service_account_name,
+                &spec.automount_service_account_token,
+                &spec.os,
+                &spec.security_context,
+                &spec.runtime_class_name,
+            )
+        && (host_network, host_pid, host_ipc, host_users)
+            == (&spec.host_network, &spec.host_pid, &spec.host_ipc, &spec.host_users)
+        && one.metadata.annotations == other.metadata.annotations
+        && same_volumes()
+}

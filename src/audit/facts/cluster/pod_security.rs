@@ -1,0 +1,161 @@
+//! What the admission plugin `PodSecurity` asks of the pods of each namespace: labels, the API server's defaults and exemptions.
+
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::inventory::{Inventory, Unit};
+use super::pods::Question;
+use crate::audit::facts::{Context, api_server::admission_plugins};
+use crate::audit::judge::Node;
+use crate::audit::pss::{
+    Blocked, Configuration, Evaluator, Level, LevelVersion, Mode, Policy, PolicyVersion, raise_equal,
+};
+use crate::evidence::objects::Namespace;
+use crate::evidence::{Component, Observed, Ownership, Tables, Value, Version};
+
+/// The plugin as every API server that was seen runs it: what one of them lets through is let through.
+#[derive(Debug, Default)]
+pub struct PodSecurity {
+    configuration: Configuration,
+    /// Why labels mean nothing.
+    off: Option<String>,
+    /// Version of the API server: what `latest` means.
+    version: Option<Version>,
+    blocked: [OnceCell<BTreeMap<String, Blocked>>; 2],
+}
+
+/// What a namespace asks.
+pub struct Asked {
+    /// In each mode; privileged where the plugin does not look.
+    pub policy: Policy,
+    /// The same for people, such as `enforces baseline:v1.30`.
+    pub words: String,
+}
+
+impl PodSecurity {
+    /// From the API servers of the nodes; without any the plugin is taken to run as it does without configuration.
+    pub fn new(nodes: &[Node<'_>], tables: &Tables, version: Option<Version>) -> Self {
+        let mut all = Self { version, ..Self::default() };
+        let mut first = true;
+        for node in nodes {
+            for (index, instance) in node.evidence.instances.iter().enumerate() {
+                let judged = instance.component == Component::KubeApiserver && instance.ownership == Ownership::Own;
+                let Some((at, effective)) = node.effective.get(index).and_then(|all| all.last()).filter(|_| judged)
+                else {
+                    continue;
+                };
+                let context = Context {
+                    tables,
+                    node: node.evidence,
+                    cluster: None,
+                    instance: Some((instance, effective)),
+                    version: *at,
+                };
+                if let Observed::Seen { value, origin, .. } = admission_plugins(&context)
+                    && !value.as_list().unwrap_or_default().contains(&Value::from("PodSecurity"))
+                {
+                    all.off = Some(format!("the admission plugin PodSecurity is off ({origin})"));
+                }
+                // what cannot be read is taken for nothing: it could only make namespaces stricter or exempt
+                let own = Configuration::from_documents(&instance.documents).ok().flatten().unwrap_or_default();
+                all.configuration = if first { own } else { weakest(all.configuration, own) };
+                first = false;
+            }
+        }
+        all
+    }
+
+    /// What a namespace asks.
+    pub fn asked(&self, namespace: &Namespace) -> Asked {
+        let name = &namespace.metadata.name;
+        if let Some(off) = &self.off {
+            return Asked { policy: Policy::PRIVILEGED, words: format!("enforces nothing: {off}") };
+        }
+        if self.configuration.exemptions.namespaces.contains(name) {
+            return Asked {
+                policy: Policy::PRIVILEGED,
+                words: "is exempt in the API server's configuration, whatever its labels say".to_owned(),
+            };
+        }
+        let labels = &namespace.metadata.labels;
+        let (policy, invalid) = Policy::of_labels(labels, &self.configuration.defaults);
+        let mut words = match (policy.enforce.level, labels.get(Mode::Enforce.level_label())) {
+            (Level::Privileged, None) => "enforces nothing".to_owned(),
+            (Level::Privileged, Some(_)) => "enforces privileged, which is nothing".to_owned(),
+            (_, None) => format!("enforces {} by the API server's default", policy.enforce),
+            (_, Some(_)) => format!("enforces {}", policy.enforce),
+        };
+        for (mode, verb) in [(Mode::Audit, "audits"), (Mode::Warn, "warns of")] {
+            if policy.of(mode).level > policy.enforce.level {
+                words.push_str(&format!(", {verb} {}", policy.of(mode)));
+            }
+        }
+        for label in invalid {
+            words.push_str(&format!(" (label {label})"));
+        }
+        Asked { policy, words }
+    }
+
+    /// True when what a namespace enforces refuses the pods that a question is about.
+    pub fn refuses(&self, asked: &Asked, question: &Question) -> bool {
+        let enforced = self.here(asked.policy.enforce);
+        enforced.level > Level::Privileged
+            && Evaluator::new(enforced).checks().any(|check| question.checks.contains(&check))
+    }
+
+    /// True when a pod that takes its node is admitted.
+    pub fn admits_node_takers(&self, namespace: Option<&&Namespace>) -> bool {
+        namespace.is_none_or(|namespace| self.asked(namespace).policy.enforce.level == Level::Privileged)
+    }
+
+    /// A policy as this API server applies it.
+    pub fn here(&self, policy: LevelVersion) -> LevelVersion {
+        self.version.map_or(policy, |version| policy.on(version))
+    }
+
+    /// Users and runtime classes that are never looked at.
+    pub fn exempt(&self) -> Vec<String> {
+        let exemptions = &self.configuration.exemptions;
+        let users = exemptions.usernames.iter().map(|name| format!("user {name}"));
+        users.chain(exemptions.runtime_classes.iter().map(|name| format!("runtime class {name}"))).collect()
+    }
+
+    /// What would be refused if a namespace were raised to a level: `restricted would refuse 3 pods of 2 workloads: Deployment web
+    /// (runAsNonRoot), ...`.
+    pub fn raised(&self, level: Level, namespace: &str, inventory: &Inventory<'_>) -> String {
+        const SHOWN: usize = 3;
+        let cell = if level == Level::Baseline { &self.blocked[0] } else { &self.blocked[1] };
+        let all = cell.get_or_init(|| {
+            let policy = self.here(LevelVersion::new(level, PolicyVersion::Latest));
+            let units = inventory.units.iter().chain(&inventory.idle);
+            let exemptions = self.configuration.exemptions.clone();
+            // a namespace that is raised is no longer exempt
+            let configuration = Configuration {
+                exemptions: crate::audit::pss::Exemptions { namespaces: BTreeSet::new(), ..exemptions },
+                ..self.configuration.clone()
+            };
+            raise_equal(policy, &configuration, units.map(Unit::equal))
+        });
+        let Some(blocked) = all.get(namespace) else { return format!("{level} would refuse none of its pods") };
+        let one = |workload: &crate::audit::pss::Blocker| {
+            let checks: Vec<&str> = workload.violations.iter().map(|violation| violation.check).collect();
+            format!("{} ({})", workload.owner, checks.join(", "))
+        };
+        let mut shown: Vec<String> = blocked.workloads.iter().take(SHOWN).map(one).collect();
+        if blocked.workloads.len() > SHOWN {
+            shown.push(format!("{} more", blocked.workloads.len() - SHOWN));
+        }
+        format!("{level} would refuse {}: {}", blocked.amount(), shown.join(", "))
+    }
+}
+
+/// What both let through: the lower level of each mode, the exemptions of either.
+fn weakest(one: Configuration, other: Configuration) -> Configuration {
+    let lower = |mode| one.defaults.of(mode).min(other.defaults.of(mode));
+    let defaults = Policy { enforce: lower(Mode::Enforce), audit: lower(Mode::Audit), warn: lower(Mode::Warn) };
+    let mut exemptions = one.exemptions;
+    exemptions.usernames.extend(other.exemptions.usernames);
+    exemptions.namespaces.extend(other.exemptions.namespaces);
+    exemptions.runtime_classes.extend(other.exemptions.runtime_classes);
+    Configuration { defaults, exemptions }
+}
