@@ -8,7 +8,6 @@ use super::manifests::Manifest;
 use super::processes::Process;
 use super::reader::Reader;
 use super::root::{Root, Trouble};
-use crate::evidence::components::FlagSpec;
 use crate::evidence::effective::{Effective, effective, named_path};
 use crate::evidence::flags::{self, without_userinfo};
 use crate::evidence::{
@@ -38,9 +37,8 @@ pub fn of_process(host: &Root, tables: &Tables, process: Process, manifest: Opti
             VARIABLES.contains(&name.as_str()) || (process.component == Component::Etcd && name.starts_with("ETCD_"))
         });
         kept.map(|(name, value)| {
-            let value =
-                if withheld(tables, &name, &value) { flags::WITHHELD.to_owned() } else { without_userinfo(&value) };
-            (name, value)
+            let kept = fit_to_keep(tables, &name, &value);
+            (name, kept)
         })
         .collect()
     });
@@ -104,13 +102,16 @@ pub fn of_manifest(host: &Root, tables: &Tables, manifest: &Manifest) -> Instanc
     instance
 }
 
-/// Whether a variable's value stays at the source.
-fn withheld(tables: &Tables, name: &str, value: &str) -> bool {
-    let Some(flag) = name.strip_prefix("ETCD_") else { return false };
+/// What is kept of a variable's value: a word in its place when it is a credential, or may be anything.
+fn fit_to_keep(tables: &Tables, name: &str, value: &str) -> String {
+    let Some(flag) = name.strip_prefix("ETCD_").filter(|_| !value.is_empty()) else { return without_userinfo(value) };
     let flag = flag.to_ascii_lowercase().replace('_', "-");
-    // what no flag answers to, or its type does not take, may be anything
-    let taken = |spec: &FlagSpec| !spec.secret && flags::parse_value(&spec.kind, value, None).is_some();
-    !value.is_empty() && !tables.of(Component::Etcd).flags.get(&flag).is_some_and(taken)
+    match tables.of(Component::Etcd).flags.get(&flag) {
+        Some(spec) if spec.secret => flags::WITHHELD.to_owned(),
+        Some(spec) if flags::parse_value(&spec.kind, value, None).is_none() => flags::REFUSED.to_owned(),
+        Some(_) => without_userinfo(value),
+        None => flags::WITHHELD.to_owned(),
+    }
 }
 
 /// How a manifest's words differ from the words in force: names of flags, never values.

@@ -42,9 +42,18 @@ pub fn assign(host: &Root, tables: &Tables, manifests: &[Manifest], instances: &
                 ),
                 (None, None) => (Version::known(), "unknown: every version that the tables know".to_owned()),
             },
-            _ => match own_tag.or(api_server).or(controller) {
-                Some(version) => (vec![version], "image tag of its static pod".to_owned()),
-                None => match package {
+            component => match (own_tag, api_server, controller) {
+                (Some(version), ..) => (vec![version], "image tag of its static pod".to_owned()),
+                // without a tag of its own, what the others' tags allow: one minor of skew
+                (None, Some(newest), _) if component != Component::KubeApiserver => (
+                    range(newest.minor.saturating_sub(1), newest.minor),
+                    "skew that the API server's image tag allows".to_owned(),
+                ),
+                (None, _, Some(oldest)) => (
+                    range(oldest.minor, oldest.minor + 1),
+                    "skew that the image tags of the other components allow".to_owned(),
+                ),
+                (None, ..) => match package {
                     Some(kubelet) => (
                         range(kubelet.minor, kubelet.minor + SKEW),
                         "skew that the kubelet's package allows".to_owned(),

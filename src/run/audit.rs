@@ -76,7 +76,7 @@ pub(crate) fn audit(args: &AuditArgs) -> Result<u8, Failure> {
             "found nothing of Kubernetes on this host: run it on a node as root, or with --host-root DIR in a container that has the host mounted; `kube-assay audit --example` shows a report of a recorded cluster",
         ));
     }
-    let code = judge(&args.judge, subjects, &plan, &tables, &library)?;
+    let code = judge(&args.judge, subjects, &plan, tables, library)?;
     if args.output.verbose {
         say(&footprint(started));
     }
@@ -141,7 +141,7 @@ pub(crate) fn evaluate(args: &EvaluateArgs) -> Result<u8, Failure> {
                 .map(|node| format!("evidence of host {}, collected {}", node.name, node.collected_at)),
         );
     }
-    judge(&args.judge, Subjects { evidence, lines }, &plan, &tables, &library)
+    judge(&args.judge, Subjects { evidence, lines }, &plan, tables, library)
 }
 
 /// Reads an evidence file, or standard input, and its digest.
@@ -205,33 +205,36 @@ fn judge(
     args: &JudgeArgs,
     mut subjects: Subjects,
     plan: &Plan,
-    tables: &Tables,
-    library: &Library,
+    tables: Tables,
+    library: Library,
 ) -> Result<u8, Failure> {
-    let chosen = choose(args, &subjects.evidence, library)?;
+    let chosen = choose(args, &subjects.evidence, &library)?;
     subject::narrow_by_skew(&mut subjects.evidence);
     subject::given_versions(&mut subjects.evidence, &args.kubernetes_version);
     let stock = [benchmark::bootstrap::kubernetes()?, benchmark::bootstrap::kubeadm()?];
-    let mut code = FINISHED;
-    let mut complaints = Vec::new();
-    for (index, why) in &chosen {
-        let input = Input {
+    let judged = |(index, why): &(Index, String)| {
+        audit::evaluate(&Input {
             evidence: &subjects.evidence,
-            library,
+            library: &library,
             index,
-            tables,
+            tables: &tables,
             stock: &stock,
             subjects: &subjects.lines,
             chosen: why,
             level: args.level,
             version: VERSION,
-        };
-        let report = audit::evaluate(&input);
-        plan.write(&report, chosen.len() > 1)?;
+        })
+    };
+    let reports: Vec<Report> = chosen.iter().map(judged).collect();
+    // a page is made of its report alone: what the report was made of would double the memory of the run
+    drop((subjects, stock, chosen, library, tables));
+    let (mut code, mut complaints) = (FINISHED, Vec::new());
+    for report in &reports {
+        plan.write(report, reports.len() > 1)?;
         if !plan.shows_text() && !plan.quiet {
-            say(&crate::render::sentence(&report));
+            say(&crate::render::sentence(report));
         }
-        let (one, complaint) = exit_code(args, &report);
+        let (one, complaint) = exit_code(args, report);
         complaints.extend(complaint);
         code = match (code, one) {
             (INCOMPLETE, _) | (_, INCOMPLETE) => INCOMPLETE,

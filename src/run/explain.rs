@@ -205,9 +205,14 @@ pub(crate) fn lint(args: &LintArgs) -> Result<u8, Failure> {
         }
     }
     if errors.is_empty() {
-        writeln!(io::stdout(), "{checks} checks in {files} files: no errors")?;
+        writeln!(io::stdout(), "{} in {}: no errors", counted(checks, "check"), counted(files, "file"))?;
         return Ok(FINISHED);
     }
     let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
-    Err(Failure::usage(format!("{} errors in {files} files\n{}", errors.len(), lines.join("\n"))))
+    let (errors, files) = (counted(errors.len(), "error"), counted(files, "file"));
+    Err(Failure::usage(format!("{errors} in {files}\n{}", lines.join("\n"))))
+}
+
+fn counted(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }

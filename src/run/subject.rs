@@ -140,12 +140,15 @@ pub(crate) fn given_versions(evidence: &mut Evidence, given: &[VersionOf]) {
             instance.version_from = "given by the user".to_owned();
         }
     }
-    // a version newer than the tables know: every known one is tried, and only what all agree on is decided
+    // a version that the tables do not know: every known one is tried, and only what all agree on is decided
     for instance in evidence.nodes.iter_mut().flat_map(|node| &mut node.instances) {
         let unknown =
             instance.component != Component::Etcd && instance.versions.iter().any(|version| !version.is_known());
         if unknown {
-            instance.version_from = format!("{}, which is newer than the tables know", instance.version_from);
+            let oldest = Version::kubernetes(*crate::evidence::KNOWN.start());
+            let older = instance.versions.iter().all(|version| *version < oldest);
+            let which = if older { "older" } else { "newer" };
+            instance.version_from = format!("{}, which is {which} than the tables know", instance.version_from);
             instance.versions = Version::known();
         }
     }

@@ -42,7 +42,7 @@ for name in names:
     context.maximum_version = context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
         context.set_ciphers(name + '@SECLEVEL=0')
-        with socket.create_connection(('127.0.0.1', port), timeout=5) as plain:
+        with socket.create_connection(('127.0.0.1', port), timeout=60) as plain:
             with context.wrap_socket(plain):
                 accepted.append(name)
     except (ssl.SSLError, ConnectionError):
