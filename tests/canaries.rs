@@ -183,6 +183,7 @@ fn objects_keep_their_secrets() {
         let mut searched = 0;
         for arguments in [
             vec!["collect", "--manifests", place, "--complete", "--output", evidence],
+            vec!["effective", "--manifests", place, "--verbose"],
             vec!["audit", "--manifests", place, "--complete", "--format", "json"],
             vec!["audit", "--manifests", place, "--verbose"],
             vec!["audit", "--manifests", place, "--complete", "--format", "html"],

@@ -42,7 +42,7 @@ fn report(auditor: &Auditor, case: &Case, scratch: &Path) -> Report {
 fn report_of_objects(auditor: &Auditor, case: &Case, scratch: &Path) -> Report {
     let place = scratch.join("objects.yaml");
     fs::write(&place, case.objects.as_ref().unwrap()).unwrap();
-    let evidence = Auditor::evidence_of_objects(&place, &case.denied);
+    let evidence = auditor.evidence_of_objects(&place, &case.denied);
     auditor.evaluate(evidence, &case.benchmark, Some(&case.kubernetes))
 }
 
@@ -177,7 +177,7 @@ fn section_5_is_left_open_by_no_benchmark() {
         let place = scratch.path().join("objects.yaml");
         fs::write(&place, objects).unwrap();
         for id in kube_assay::benchmark::benchmarks() {
-            let report = auditor.evaluate(Auditor::evidence_of_objects(&place, &[]), &id, Some(&case.kubernetes));
+            let report = auditor.evaluate(auditor.evidence_of_objects(&place, &[]), &id, Some(&case.kubernetes));
             let section = report.controls.iter().filter(|control| control.section.starts_with('5'));
             for control in section {
                 seen += 1;

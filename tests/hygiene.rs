@@ -215,7 +215,7 @@ fn every_fact_of_the_cluster_has_a_source() {
     let scratch = tempfile::tempdir().unwrap();
     let place = scratch.path().join("objects.yaml");
     fs::write(&place, "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n").unwrap();
-    let report = auditor.evaluate(Auditor::evidence_of_objects(&place, &[]), "cis-2.1", None);
+    let report = auditor.evaluate(auditor.evidence_of_objects(&place, &[]), "cis-2.1", None);
     let without: Vec<&str> = report
         .own_checks
         .iter()

@@ -348,7 +348,9 @@ fn kept(objects: &[serde_json::Value]) -> (usize, Vec<&'static str>) {
     let file = scratch.path().join("objects.json");
     std::fs::write(&file, serde_json::json!({"apiVersion": "v1", "kind": "List", "items": objects}).to_string())
         .unwrap();
-    let found = kube_assay::collect::collect_manifests(&file, true, "2026-01-02T03:04:05Z").unwrap();
+    let found =
+        kube_assay::collect::collect_manifests(&file, true, &benchmark::tables().unwrap(), "2026-01-02T03:04:05Z")
+            .unwrap();
     let lists = [
         ("namespaces", found.namespaces.items.len(), found.namespaces.gap.is_some()),
         ("nodes", found.nodes.items.len(), found.nodes.gap.is_some()),

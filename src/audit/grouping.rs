@@ -6,7 +6,7 @@ use crate::evidence::NodeEvidence;
 
 /// Groups judgements, worst verdict first, then the largest group first.
 pub fn group(judged: Vec<(usize, Judgement)>, nodes: &[Node<'_>]) -> Vec<Group> {
-    let mut groups: Vec<(Group, Vec<usize>, Option<String>)> = Vec::new();
+    let mut groups: Vec<(Group, Vec<usize>, Own)> = Vec::new();
     for (index, judgement) in judged {
         let node = nodes.get(index);
         let pid = judgement.instance.and_then(|at| node.and_then(|node| node.evidence.instances[at].pid));
@@ -28,29 +28,35 @@ pub fn group(judged: Vec<(usize, Judgement)>, nodes: &[Node<'_>]) -> Vec<Group> 
             count: 0,
         };
         let instance = judgement.instance.and_then(|at| {
-            node.map(|node| instance_name(&node.evidence.instances[at], &node.evidence.name, nodes.len() > 1))
+            node.and_then(|node| instance_name(&node.evidence.instances[at], &node.evidence.name, nodes.len() > 1))
         });
-        let pid = pid.map(|pid| pid.to_string());
-        let position = groups.iter().position(|(known, ..)| same(known, &candidate));
+        let pod = judgement.instance.and_then(|at| node.and_then(|node| node.evidence.instances[at].pod.clone()));
+        let own = Own { pid: pid.map(|pid| pid.to_string()), pod };
+        // what is said of the cluster as a whole is no node's
+        let cluster = index == usize::MAX;
+        let position = groups
+            .iter()
+            .position(|(known, members, _)| (members[0] == usize::MAX) == cluster && same(known, &candidate));
         match position {
             Some(at) => {
-                let (known, members, known_pid) = &mut groups[at];
+                let (known, members, known_own) = &mut groups[at];
                 known.instances.extend(instance);
-                if !members.contains(&index) {
+                // nodes come in order
+                if members.last() != Some(&index) {
                     members.push(index);
                 }
-                if *known_pid != pid {
-                    *known_pid = None;
+                if *known_own != own {
+                    *known_own = Own::default();
                 }
             }
             None => {
                 candidate.instances.extend(instance);
-                groups.push((candidate, vec![index], pid));
+                groups.push((candidate, vec![index], own));
             }
         }
     }
     let mut finished: Vec<Group> =
-        groups.into_iter().map(|(group, members, pid)| finish(group, members, pid.as_deref(), nodes.len())).collect();
+        groups.into_iter().map(|(group, members, own)| finish(group, members, &own, nodes.len())).collect();
     finished.sort_by(|one, other| {
         (one.verdict, std::cmp::Reverse(one.count)).cmp(&(other.verdict, std::cmp::Reverse(other.count)))
     });
@@ -62,12 +68,15 @@ fn same(one: &Group, other: &Group) -> bool {
         == (other.verdict, &other.required, &other.found, &other.origins, other.gap, &other.offenders)
 }
 
-fn instance_name(instance: &crate::evidence::Instance, node: &str, several: bool) -> String {
-    let process = match instance.pid {
-        Some(pid) => format!("{}, pid {pid}", instance.component),
-        None => format!("{}, not running", instance.component),
+/// An instance beside others of its node; what a node has once needs no name but the node's.
+fn instance_name(instance: &crate::evidence::Instance, node: &str, several: bool) -> Option<String> {
+    let process = match (instance.pid, &instance.seen_in, &instance.pod) {
+        (Some(pid), ..) => format!("{}, pid {pid}", instance.component),
+        (None, Some(_), None) => return None,
+        (None, Some(object), Some(_)) => format!("{}, {object}", instance.component),
+        (None, None, _) => format!("{}, not running", instance.component),
     };
-    if several { format!("{node}: {process}") } else { process }
+    Some(if several { format!("{node}: {process}") } else { process })
 }
 
 /// The node's own name, the ids of its pods and the process id replaced, so that equal findings are equal.
@@ -100,14 +109,31 @@ fn replace_word(text: &str, word: &str, by: &str) -> String {
     replaced
 }
 
-fn finish(mut group: Group, members: Vec<usize>, pid: Option<&str>, total: usize) -> Group {
-    if let Some(pid) = pid {
-        let filled = |text: &str| text.replace("pid {pid}", &format!("pid {pid}"));
-        group.found = filled(&group.found);
-        group.origins = group.origins.iter().map(|origin| filled(origin)).collect();
-        for offender in &mut group.offenders {
-            offender.what = filled(&offender.what);
+/// What one process alone is called by, put back where a group is about that process alone.
+#[derive(Default, PartialEq)]
+struct Own {
+    pid: Option<String>,
+    pod: Option<String>,
+}
+
+impl Own {
+    fn put_back(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        if let Some(pid) = &self.pid {
+            text = text.replace("pid {pid}", &format!("pid {pid}"));
         }
+        if let Some(pod) = &self.pod {
+            text = text.replace("{pod}", pod);
+        }
+        text
+    }
+}
+
+fn finish(mut group: Group, members: Vec<usize>, own: &Own, total: usize) -> Group {
+    group.found = own.put_back(&group.found);
+    group.origins = group.origins.iter().map(|origin| own.put_back(origin)).collect();
+    for offender in &mut group.offenders {
+        offender.what = own.put_back(&offender.what);
     }
     if members == [usize::MAX] {
         group.subjects.cluster = true;

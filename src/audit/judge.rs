@@ -1,5 +1,8 @@
 //! One check on one subject: the verdict, and what it rests on.
 
+use std::collections::HashMap;
+use std::rc::Rc;
+
 use super::facts::cluster::ClusterContext;
 use super::facts::{Context, proven_absent};
 use super::predicate::{Outcome, Truth, all};
@@ -33,24 +36,42 @@ pub struct Node<'a> {
     /// Its evidence.
     pub evidence: &'a NodeEvidence,
     /// By instance: versions, oldest first, with the effective values there.
-    pub effective: Vec<Vec<(Version, Effective)>>,
+    pub effective: Vec<Rc<AtVersions>>,
 }
+
+/// Effective values of an instance at each version that it can be, oldest first.
+pub type AtVersions = Vec<(Version, Effective)>;
+
+/// Effective values by everything that they rest on: thousands of kubelets that are told alike are one.
+pub type Merged = HashMap<String, Rc<AtVersions>>;
 
 impl<'a> Node<'a> {
     /// Merges every judged instance's values.
-    pub fn new(evidence: &'a NodeEvidence, tables: &Tables) -> Self {
-        let effective = evidence.instances.iter().map(|instance| {
-            if instance.ownership == Ownership::Tenant {
-                return Vec::new();
-            }
-            instance
-                .versions
-                .iter()
-                .map(|version| (*version, crate::evidence::effective::effective(tables, instance, *version)))
-                .collect()
+    pub fn new(evidence: &'a NodeEvidence, tables: &Tables, merged: &mut Merged) -> Self {
+        let values = |instance: &Instance| -> Rc<AtVersions> {
+            let versions = instance.versions.iter();
+            Rc::new(
+                versions
+                    .map(|version| (*version, crate::evidence::effective::effective(tables, instance, *version)))
+                    .collect(),
+            )
+        };
+        let effective = evidence.instances.iter().map(|instance| match like(instance) {
+            _ if instance.ownership == Ownership::Tenant => Rc::default(),
+            Some(key) => Rc::clone(merged.entry(key).or_insert_with(|| values(instance))),
+            None => values(instance),
         });
         Self { evidence, effective: effective.collect() }
     }
+}
+
+/// Everything that the effective values of an instance rest on, where several instances may be alike in it: those of no process.
+fn like(instance: &Instance) -> Option<String> {
+    if instance.pid.is_some() {
+        return None;
+    }
+    let Instance { component, versions, arguments, environment, documents, manifest, .. } = instance;
+    serde_json::to_string(&(component, versions, arguments, environment, documents, manifest)).ok()
 }
 
 /// Judges a check on a node: one judgement a subject.
@@ -123,7 +144,7 @@ fn absent(check: &Check, node: &NodeEvidence, component: Component) -> Judgement
 /// Judged at every version that the instance can be: where all agree, that is the verdict.
 fn of_instance(check: &Check, node: &Node<'_>, tables: &Tables, index: usize, instance: &Instance) -> Judgement {
     let mut decided: Vec<(Version, Judgement)> = Vec::new();
-    for (version, effective) in &node.effective[index] {
+    for (version, effective) in node.effective[index].iter() {
         let context = Context {
             tables,
             node: node.evidence,
@@ -131,7 +152,7 @@ fn of_instance(check: &Check, node: &Node<'_>, tables: &Tables, index: usize, in
             instance: Some((instance, effective)),
             version: *version,
         };
-        decided.push((*version, decide(check, &context, instance.pid.is_some())));
+        decided.push((*version, decide(check, &context, instance.runs())));
     }
     let Some((_, newest)) = decided.last().cloned() else {
         let gap = Gap::new(Reason::DependsOnVersion, "no known version fits");

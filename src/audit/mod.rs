@@ -1,5 +1,6 @@
 //! Floor 2: evidence, a benchmark and options become a report. Pure.
 
+mod control_plane;
 pub mod facts;
 mod grouping;
 mod judge;
@@ -45,7 +46,9 @@ pub struct Input<'a> {
 
 /// Makes the report.
 pub fn evaluate(input: &Input<'_>) -> Report {
-    let nodes: Vec<Node<'_>> = input.evidence.nodes.iter().map(|evidence| Node::new(evidence, input.tables)).collect();
+    let mut merged = judge::Merged::new();
+    let nodes: Vec<Node<'_>> =
+        input.evidence.nodes.iter().map(|evidence| Node::new(evidence, input.tables, &mut merged)).collect();
     let cluster = input.evidence.cluster.as_ref();
     let rights = cluster.map(|cluster| Rights::new(cluster, input.stock));
     let inventory =
@@ -74,7 +77,7 @@ pub fn evaluate(input: &Input<'_>) -> Report {
     Report {
         schema: report::SCHEMA.to_owned(),
         run: run(input),
-        scores: score::scores(&controls, input.level, !input.evidence.nodes.is_empty()),
+        scores: score::scores(&controls, input.level, input.evidence.nodes.iter().any(|node| !node.is_api_view())),
         coverage: score::coverage(&controls, input),
         nodes: input.evidence.nodes.iter().map(node).collect(),
         sections,
@@ -130,10 +133,12 @@ fn control(
     if check.subject == Subject::Cluster {
         judged.push((usize::MAX, judge::judge_cluster(check, cluster, input.tables)));
     } else {
-        for (index, node) in nodes.iter().enumerate() {
+        for (index, node) in nodes.iter().enumerate().filter(|(_, node)| control_plane::concerns(check, node.evidence))
+        {
             judged.extend(judge::judge(check, node, input.tables).into_iter().map(|judgement| (index, judgement)));
         }
-        if nodes.is_empty() {
+        judged.extend(control_plane::unseen(check, input.evidence).map(|judgement| (usize::MAX, judgement)));
+        if judged.is_empty() {
             judged.push((usize::MAX, judge::unasked(Reason::NotAsked)));
         }
     }
@@ -172,7 +177,7 @@ fn section(id: &str, title: &str, controls: &[Control]) -> Section {
 fn node(evidence: &NodeEvidence) -> report::Node {
     let runs = |component: Component| {
         evidence.instances.iter().any(|instance| {
-            instance.component == component && instance.ownership != Ownership::Tenant && instance.pid.is_some()
+            instance.component == component && instance.ownership != Ownership::Tenant && instance.runs()
         })
     };
     let mut roles = Vec::new();
@@ -192,11 +197,17 @@ fn node(evidence: &NodeEvidence) -> report::Node {
         ownership: instance.ownership,
         versions: instance.versions.iter().map(ToString::to_string).collect(),
         version_from: instance.version_from.clone(),
+        seen_in: instance.seen_in.clone(),
     });
     let mut notes: Vec<String> =
         evidence.instances.iter().filter_map(|instance| instance.manifest_differs.clone()).collect();
+    notes.extend(evidence.differences.iter().cloned());
     notes.extend(
-        evidence.process_table.iter().map(|gap| format!("Absence of a component cannot be proven here: {gap}")),
+        evidence
+            .process_table
+            .iter()
+            .filter(|_| !evidence.is_api_view())
+            .map(|gap| format!("Absence of a component cannot be proven here: {gap}")),
     );
     let rights = &evidence.collector;
     let capabilities = if rights.capabilities.is_empty() {
@@ -212,7 +223,11 @@ fn node(evidence: &NodeEvidence) -> report::Node {
         kind: evidence.host.kind.clone(),
         collected_at: evidence.collected_at.clone(),
         distributions: evidence.distributions.iter().map(|found| format!("{} ({})", found.name, found.trace)).collect(),
-        collector: format!("uid {}, {capabilities}", rights.uid),
+        collector: if evidence.is_api_view() {
+            "none: what the API shows of this node".to_owned()
+        } else {
+            format!("uid {}, {capabilities}", rights.uid)
+        },
         instances: instances.collect(),
         notes,
     }

@@ -159,7 +159,7 @@ pub struct Node {
     pub os: Option<String>,
     /// Kernel release.
     pub kernel: Option<String>,
-    /// `live` or `recorded`.
+    /// `live` or `recorded`; `api` for a node of which only the API was asked.
     pub kind: String,
     /// When it was collected, RFC 3339, UTC.
     pub collected_at: String,
@@ -191,6 +191,9 @@ pub struct Instance {
     pub versions: Vec<String>,
     /// What tells the version.
     pub version_from: String,
+    /// What of the API shows it, where no process was looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen_in: Option<String>,
 }
 
 /// A section of the benchmark.

@@ -77,7 +77,7 @@ pub fn coverage(controls: &[Control], input: &Input<'_>) -> Coverage {
         covered,
         applicable,
         percent: (applicable > 0).then(|| percent(covered, applicable)),
-        nodes_seen: input.evidence.nodes.len(),
+        nodes_seen: input.evidence.nodes.iter().filter(|node| !node.is_api_view()).count(),
         nodes_expected: None,
         gaps,
         limits: input.evidence.skipped.clone(),

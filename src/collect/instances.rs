@@ -65,6 +65,7 @@ pub fn of_process(host: &Root, tables: &Tables, process: Process, manifest: Opti
         manifest_differs,
         documents: Vec::new(),
         certificates: BTreeMap::new(),
+        seen_in: None,
     };
     if instance.ownership != Ownership::Tenant {
         attach(&mut instance, tables, &reader);
@@ -97,13 +98,14 @@ pub fn of_manifest(host: &Root, tables: &Tables, manifest: &Manifest) -> Instanc
         manifest_differs: None,
         documents: Vec::new(),
         certificates: BTreeMap::new(),
+        seen_in: None,
     };
     attach(&mut instance, tables, &reader);
     instance
 }
 
 /// What is kept of a variable's value: a word in its place when it is a credential, or may be anything.
-fn fit_to_keep(tables: &Tables, name: &str, value: &str) -> String {
+pub fn fit_to_keep(tables: &Tables, name: &str, value: &str) -> String {
     let Some(flag) = name.strip_prefix("ETCD_").filter(|_| !value.is_empty()) else { return without_userinfo(value) };
     let flag = flag.to_ascii_lowercase().replace('_', "-");
     match tables.of(Component::Etcd).flags.get(&flag) {

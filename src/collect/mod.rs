@@ -106,6 +106,7 @@ pub fn collect_node(path: &Path, tables: &Tables, now: &str) -> Result<NodeEvide
         files,
         accounts,
         kubelet_unit,
+        differences: Vec::new(),
         collector: host::rights(),
     })
 }

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::yaml;
 use crate::evidence::objects::{ClusterEvidence, Listing, Meta, Named, Source};
-use crate::evidence::{Gap, Reason, Value, Version};
+use crate::evidence::{Gap, Reason, Tables, Value, Version};
 
 /// Files larger than this are not read: 150,000 pods as JSON take about 1 GiB.
 const LIMIT: u64 = 4 << 30;
@@ -53,7 +53,12 @@ pub enum ManifestError {
 ///
 /// # Errors
 /// A path or document that cannot be read. An object that its kind's decoder refuses makes that kind's list incomplete.
-pub fn collect_manifests(path: &Path, complete: bool, now: &str) -> Result<ClusterEvidence, ManifestError> {
+pub fn collect_manifests(
+    path: &Path,
+    complete: bool,
+    tables: &Tables,
+    now: &str,
+) -> Result<ClusterEvidence, ManifestError> {
     let mut gathered = Gathered::default();
     for file in files(path)? {
         let bytes = read(&file)?;
@@ -65,7 +70,10 @@ pub fn collect_manifests(path: &Path, complete: bool, now: &str) -> Result<Clust
     if gathered.objects == 0 {
         return Err(ManifestError::Nothing { path: path.to_owned() });
     }
-    Ok(gathered.finish(path, complete, now))
+    let mut cluster = gathered.finish(path, complete, now);
+    let gap = Gap::new(Reason::NotAsked, "manifests do not show the configuration of kubelets");
+    super::api::views::attach(tables, &mut cluster, &gap);
+    Ok(cluster)
 }
 
 fn files(path: &Path) -> Result<Vec<PathBuf>, ManifestError> {
@@ -239,6 +247,8 @@ impl Gathered {
             network_policies: listing(decoded.network_policies, gap("network policies"), |_| {}),
             named,
             complete,
+            server_version: String::new(),
+            views: Vec::new(),
         }
     }
 }

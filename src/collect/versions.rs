@@ -21,15 +21,7 @@ pub fn assign(host: &Root, tables: &Tables, manifests: &[Manifest], instances: &
         let own_tag =
             manifests.iter().find(|manifest| Some(&manifest.path) == instance.manifest.as_ref()).and_then(tag);
         let (versions, from) = match instance.component {
-            Component::Etcd => {
-                let table = tables.of(Component::Etcd);
-                let mut known: Vec<Version> = table.measured.iter().chain(&table.from_source).copied().collect();
-                known.sort_unstable();
-                match own_tag.filter(|tag| known.contains(tag)) {
-                    Some(version) => (vec![version], "image tag of its static pod".to_owned()),
-                    None => (known, "unknown: every version that the tables know".to_owned()),
-                }
-            }
+            Component::Etcd => of_etcd(tables, own_tag),
             Component::Kubelet if package.is_some() => (package.into_iter().collect(), "package database".to_owned()),
             Component::Kubelet | Component::KubeProxy => match (api_server, package) {
                 (Some(newest), _) => (
@@ -64,6 +56,31 @@ pub fn assign(host: &Root, tables: &Tables, manifests: &[Manifest], instances: &
         };
         instance.versions = versions;
         instance.version_from = from;
+    }
+}
+
+/// The versions of a component in a pod, and what tells them: the tag of its image, or what an API server says of itself.
+pub fn of_image(tables: &Tables, component: Component, image: &str, server: Option<Version>) -> (Vec<Version>, String) {
+    let bare = image.split('@').next().unwrap_or_default();
+    let name = bare.rsplit('/').next().unwrap_or_default();
+    let tag = name.split_once(':').and_then(|(_, tag)| tag.parse::<Version>().ok());
+    if component == Component::Etcd {
+        return of_etcd(tables, tag);
+    }
+    match (tag, server) {
+        (Some(version), _) => (vec![version], "image tag of its pod".to_owned()),
+        (None, Some(version)) => (vec![version], "what the API server says of itself".to_owned()),
+        (None, None) => (Version::known(), "unknown: every version that the tables know".to_owned()),
+    }
+}
+
+fn of_etcd(tables: &Tables, tag: Option<Version>) -> (Vec<Version>, String) {
+    let table = tables.of(Component::Etcd);
+    let mut known: Vec<Version> = table.measured.iter().chain(&table.from_source).copied().collect();
+    known.sort_unstable();
+    match tag.filter(|tag| known.contains(tag)) {
+        Some(version) => (vec![version], "image tag of its static pod".to_owned()),
+        None => (known, "unknown: every version that the tables know".to_owned()),
     }
 }
 

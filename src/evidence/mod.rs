@@ -8,6 +8,7 @@ mod flag_values;
 pub mod flags;
 pub mod frames;
 pub mod golang;
+mod join;
 mod node;
 pub mod objects;
 mod observed;
@@ -16,8 +17,8 @@ mod version;
 
 pub use components::{Component, ComponentTable, Tables};
 pub use node::{
-    Accounts, Certificate, CollectorRights, Distribution, Document, DocumentRole, FileEntry, FileFacts, FileKind,
-    FileSet, FileSetName, HostFacts, Instance, NodeEvidence, Ownership, Trace, Unit,
+    API_VIEW, Accounts, Certificate, CollectorRights, Distribution, Document, DocumentRole, FileEntry, FileFacts,
+    FileKind, FileSet, FileSetName, HostFacts, Instance, NodeEvidence, Ownership, Trace, Unit,
 };
 pub use objects::Listing;
 pub use observed::{Gap, Observed, Origin, Overridden, Reason};

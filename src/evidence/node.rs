@@ -32,15 +32,34 @@ pub struct NodeEvidence {
     pub accounts: Observed<Accounts>,
     /// The kubelet's unit as systemd would load it.
     pub kubelet_unit: Option<Unit>,
+    /// Where two sources tell different things of the same setting, one line each; the host's own evidence decides.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub differences: Vec<String>,
     /// What this collector may do here.
     pub collector: CollectorRights,
+}
+
+/// Kind of a node of which the API alone was asked.
+pub const API_VIEW: &str = "api";
+
+impl NodeEvidence {
+    /// True when nobody looked at the host itself: what is here is what the cluster's API shows of it.
+    pub fn is_api_view(&self) -> bool {
+        self.host.kind == API_VIEW
+    }
+
+    /// True when an own instance of one of these components is here.
+    pub fn has_any(&self, components: &[Component]) -> bool {
+        let own = |instance: &&Instance| instance.ownership != Ownership::Tenant;
+        self.instances.iter().filter(own).any(|instance| components.contains(&instance.component))
+    }
 }
 
 /// Facts of the host.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HostFacts {
-    /// `live`: this very host; `recorded`: a directory that stands for one.
+    /// `live`: this very host; `recorded`: a directory that stands for one; [`API_VIEW`]: a node of the cluster's API.
     pub kind: String,
     /// Operating system, as os-release names it.
     pub os: Option<String>,
@@ -134,6 +153,16 @@ pub struct Instance {
     pub documents: Vec<Document>,
     /// Certificates that its configuration names, by setting.
     pub certificates: BTreeMap<String, Observed<Vec<Certificate>>>,
+    /// What of the cluster's API shows it where no process was looked at: `mirror pod kube-system/etcd-cp1`, `configz`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen_in: Option<String>,
+}
+
+impl Instance {
+    /// True when it runs: a process was seen, or the API shows that it does.
+    pub fn runs(&self) -> bool {
+        self.pid.is_some() || self.seen_in.is_some()
+    }
 }
 
 /// What a document is for.

@@ -171,6 +171,11 @@ pub enum Origin {
         /// The rule, in one phrase.
         rule: String,
     },
+    /// Something that the cluster's API shows.
+    Api {
+        /// What, such as `command of mirror pod kube-system/etcd-cp1`.
+        what: String,
+    },
     /// The state of the host.
     Host,
     /// Given by the user.
@@ -195,6 +200,7 @@ impl fmt::Display for Origin {
             Self::DropIn { path } => write!(out, "drop-in {path}"),
             Self::Manifest { path } => write!(out, "manifest {path}, not running"),
             Self::Derived { rule } => write!(out, "{rule}"),
+            Self::Api { what } => write!(out, "{what}"),
             Self::Host => write!(out, "this host"),
             Self::Given => write!(out, "given by the user"),
         }

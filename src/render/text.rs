@@ -197,7 +197,7 @@ impl Page<'_> {
                 group.origins.iter().map(|origin| visible(origin)).collect::<Vec<_>>().join("; ")
             );
         }
-        if nodes > 1 {
+        if nodes > 1 && !group.subjects.cluster {
             found = format!("{found} on {} of {nodes} nodes", group.count);
         }
         self.wrapped(17, &found, Style::new().dimmed())?;
@@ -268,7 +268,11 @@ impl Page<'_> {
                 Style::new(),
             )?;
             for instance in &node.instances {
-                let process = instance.pid.map_or("not running".to_owned(), |pid| format!("pid {pid}"));
+                let process = match (instance.pid, &instance.seen_in) {
+                    (Some(pid), _) => format!("pid {pid}"),
+                    (None, Some(object)) => visible(object).into_owned(),
+                    (None, None) => "not running".to_owned(),
+                };
                 let versions = if instance.versions.len() == 1 {
                     instance.versions[0].clone()
                 } else {

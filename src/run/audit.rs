@@ -208,6 +208,7 @@ fn judge(
     tables: Tables,
     library: Library,
 ) -> Result<u8, Failure> {
+    subjects.evidence.join_views(&tables);
     let chosen = choose(args, &subjects.evidence, &library)?;
     subject::narrow_by_skew(&mut subjects.evidence);
     subject::given_versions(&mut subjects.evidence, &args.kubernetes_version);

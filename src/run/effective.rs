@@ -18,6 +18,8 @@ struct OfInstance {
     component: String,
     node: String,
     pid: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seen_in: Option<String>,
     ownership: Ownership,
     versions: Vec<String>,
     settings: BTreeMap<String, Setting>,
@@ -48,6 +50,7 @@ pub(crate) fn effective(args: &EffectiveArgs) -> Result<u8, Failure> {
         }
         None => subject::collect(&args.host, &tables, false)?.evidence,
     };
+    evidence.join_views(&tables);
     subject::given_versions(&mut evidence, &args.kubernetes_version);
     let mut found = Vec::new();
     for node in &evidence.nodes {
@@ -97,6 +100,7 @@ fn of_instance(instance: &Instance, node: &str, tables: &Tables) -> OfInstance {
         component: instance.component.to_string(),
         node: node.to_owned(),
         pid: instance.pid,
+        seen_in: instance.seen_in.clone(),
         ownership: instance.ownership,
         versions: instance.versions.iter().map(ToString::to_string).collect(),
         settings: settings.collect(),
@@ -121,8 +125,12 @@ fn table(found: &[OfInstance], with_defaults: bool) -> String {
         .max(60);
     let mut out = String::new();
     for instance in found {
-        let pid = instance.pid.map_or("not running".to_owned(), |pid| format!("pid {pid}"));
-        out.push_str(&format!("{}, {pid}, on {}\n", instance.component, visible(&instance.node)));
+        let process = match (instance.pid, &instance.seen_in) {
+            (Some(pid), _) => format!("pid {pid}"),
+            (None, Some(object)) => visible(object).into_owned(),
+            (None, None) => "not running".to_owned(),
+        };
+        out.push_str(&format!("{}, {process}, on {}\n", instance.component, visible(&instance.node)));
         let shown: Vec<_> =
             instance.settings.iter().filter(|(_, setting)| with_defaults || !setting.by_default).collect();
         let names = shown.iter().map(|(name, _)| name.len()).max().unwrap_or_default().min(48);

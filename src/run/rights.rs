@@ -212,7 +212,9 @@ fn lines(out: &mut impl Write, via: &[Via]) -> io::Result<()> {
 
 /// The objects that the arguments name.
 pub(crate) fn cluster(args: &ActionArgs) -> Result<ClusterEvidence, Failure> {
-    let Some(path) = &args.evidence else { return subject::cluster(&args.cluster, &audit::now()) };
+    let Some(path) = &args.evidence else {
+        return subject::cluster(&args.cluster, &crate::benchmark::tables()?, &audit::now());
+    };
     let mut evidence = Evidence::default();
     audit::read_evidence(path, &mut evidence)?;
     evidence.cluster.ok_or_else(|| Failure::incomplete(format!("{} holds no objects of a cluster", path.display())))

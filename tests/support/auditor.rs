@@ -38,8 +38,8 @@ impl Auditor {
     }
 
     /// Evidence of a cluster that holds these objects and no others; `denied` are resources that may not be listed.
-    pub fn evidence_of_objects(objects: &Path, denied: &[String]) -> Evidence {
-        let mut cluster = collect::collect_manifests(objects, true, NOW).unwrap();
+    pub fn evidence_of_objects(&self, objects: &Path, denied: &[String]) -> Evidence {
+        let mut cluster = collect::collect_manifests(objects, true, &self.tables, NOW).unwrap();
         for resource in denied {
             deny(&mut cluster, resource);
         }
@@ -48,6 +48,7 @@ impl Auditor {
 
     /// The report on evidence; `kubernetes` is the version that a user gives.
     pub fn evaluate(&self, mut evidence: Evidence, id: &str, kubernetes: Option<&str>) -> Report {
+        evidence.join_views(&self.tables);
         if let Some(version) = kubernetes {
             given(&mut evidence, version.parse().unwrap());
         }

@@ -21,7 +21,7 @@ pub(super) fn document<'a>(
     }
     let document = instance.documents.iter().find(|document| document.role == role);
     let document =
-        document.ok_or_else(|| Gap::new(Reason::NotAsked, format!("the file of --{flag} was not collected")))?;
+        document.ok_or_else(|| Gap::new(Reason::NotAsked, format!("the API does not show the file of --{flag}")))?;
     match &document.content {
         Observed::Seen { value, .. } => Ok(Some((document, value))),
         Observed::Absent { .. } => Err(Gap::new(Reason::NotFound, document.path.clone())),

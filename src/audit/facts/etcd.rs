@@ -75,6 +75,11 @@ pub(super) fn own_authority(context: &Context<'_>) -> Observed<Value> {
         _ => {
             return match effective.get("trusted-ca-file") {
                 Observed::Unknown(gap) => Observed::Unknown(gap),
+                Observed::Seen { value, .. }
+                    if context.node.is_api_view() && value.as_text().is_some_and(|path| !path.is_empty()) =>
+                {
+                    Observed::unknown(Reason::NotAsked, "the API does not show certificates of nodes")
+                }
                 other => other.map(|_| Value::Bool(false)),
             };
         }

@@ -72,6 +72,12 @@ fn names(file: &FileEntry, settings: &[&str]) -> bool {
 
 /// `owner` is the component that would name the files: where it is not proven absent, no file at the usual path means nothing.
 fn of(node: &NodeEvidence, name: FileSetName, owner: Option<Component>) -> FilesFound {
+    if node.is_api_view() {
+        return FilesFound::Unknown(Gap::new(
+            crate::evidence::Reason::NotAsked,
+            "the API does not show files of nodes",
+        ));
+    }
     let Some(set) = node.files.get(&name) else {
         return FilesFound::Unknown(Gap::new(crate::evidence::Reason::NotAsked, "was not collected"));
     };

@@ -40,6 +40,9 @@ pub(super) fn serving_certificate(context: &Context<'_>) -> Fact {
 
 /// systemd's address filter on the kubelet's unit; absent when the kubelet has no unit.
 pub(super) fn unit_denies_addresses(context: &Context<'_>) -> Fact {
+    if context.node.is_api_view() {
+        return Fact::Value(Observed::unknown(Reason::NotAsked, "the API does not show units of nodes"), None);
+    }
     let Some(unit) = &context.node.kubelet_unit else {
         return Fact::Value(Observed::Absent { looked_at: vec!["systemd unit kubelet.service".to_owned()] }, None);
     };

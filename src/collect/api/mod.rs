@@ -1,7 +1,9 @@
 //! The cluster's API: every list that a fact needs, page by page, straight into narrow types. GET only.
 
 mod list;
+mod mirror_pods;
 mod resources;
+pub(super) mod views;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,7 +13,7 @@ use kube::{Client, Config};
 use serde::Deserialize;
 
 use crate::evidence::objects::{ClusterEvidence, Source};
-use crate::evidence::{Gap, Listing, Reason, Version};
+use crate::evidence::{Gap, Listing, Reason, Tables, Version};
 use list::{Asker, Refused};
 
 /// How the API is asked.
@@ -64,28 +66,31 @@ fn has_kubeconfig() -> bool {
 ///
 /// # Errors
 /// Only when nothing at all can be asked; a list that is refused becomes a gap of the evidence.
-pub fn collect_cluster(options: &ApiOptions, now: &str) -> Result<ClusterEvidence, ApiError> {
+pub fn collect_cluster(options: &ApiOptions, tables: &Tables, now: &str) -> Result<ClusterEvidence, ApiError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| ApiError::Configuration(error.to_string()))?;
-    runtime.block_on(collect(options, now))
+    runtime.block_on(collect(options, tables, now))
 }
 
-async fn collect(options: &ApiOptions, now: &str) -> Result<ClusterEvidence, ApiError> {
+async fn collect(options: &ApiOptions, tables: &Tables, now: &str) -> Result<ClusterEvidence, ApiError> {
     let (config, name) = configuration(options).await?;
     let server = config.cluster_url.to_string();
     let client = Client::try_from(config).map_err(|error| ApiError::Configuration(error.to_string()))?;
     let asker = Asker::new(client, options.concurrency.max(1), options.timeout);
     let version = match asker.get::<VersionInfo>("/version").await {
-        Ok(version) => format!("{}.{}", version.major, version.minor.trim_end_matches('+')).parse::<Version>().ok(),
+        Ok(version) => Some(version),
         Err(Refused::Unauthenticated) => return Err(ApiError::Unauthenticated { server }),
         Err(Refused::Gap(gap)) if gap.reason == Reason::Denied => None,
         Err(refused) => return Err(ApiError::Unreachable { server, why: refused.into_gap("/version").detail }),
     };
+    let number = version.as_ref().and_then(|version| {
+        format!("{}.{}", version.major, version.minor.trim_end_matches('+')).parse::<Version>().ok()
+    });
     let mut evidence = ClusterEvidence {
         name,
         source: Source::Api,
         collected_at: now.to_owned(),
-        version,
+        version: number,
         namespaces: Listing::unread(Gap::new(Reason::NotAsked, "")),
         nodes: Listing::unread(Gap::new(Reason::NotAsked, "")),
         pods: Listing::unread(Gap::new(Reason::NotAsked, "")),
@@ -96,8 +101,11 @@ async fn collect(options: &ApiOptions, now: &str) -> Result<ClusterEvidence, Api
         network_policies: Listing::unread(Gap::new(Reason::NotAsked, "")),
         named: BTreeMap::new(),
         complete: true,
+        server_version: version.map(|version| version.git_version).unwrap_or_default(),
+        views: Vec::new(),
     };
     resources::collect(&asker, &mut evidence).await;
+    views::attach(tables, &mut evidence, &Gap::new(Reason::NotAsked, "the kubelets were not asked"));
     Ok(evidence)
 }
 
@@ -105,6 +113,8 @@ async fn collect(options: &ApiOptions, now: &str) -> Result<ClusterEvidence, Api
 struct VersionInfo {
     major: String,
     minor: String,
+    #[serde(default, rename = "gitVersion")]
+    git_version: String,
 }
 
 /// The configuration and the name by which people know the cluster.

@@ -108,15 +108,19 @@ fn from_words(view: &View<'_>, merged: &mut Effective) {
             Some((variable, text)) => {
                 match flags::parse_value(&spec.kind, text, None).filter(|_| spec.secret || text != flags::WITHHELD) {
                     Some(value) => {
-                        let pid = view.instance.pid.unwrap_or_default();
+                        let origin = view.variable_origin(variable);
                         let default = spec.default.at(view.version).cloned().unwrap_or_else(|| zero(&spec.kind));
                         let overridden = if value == default {
                             Vec::new()
                         } else {
                             vec![Overridden { value: default.to_string(), origin: view.default_origin("") }]
                         };
-                        Observed::Seen { value, origin: Origin::Environment { pid, variable }, overridden }
+                        Observed::Seen { value, origin, overridden }
                     }
+                    None if matches!(view.variable_origin(String::new()), Origin::Api { .. }) => Observed::unknown(
+                        Reason::Withheld,
+                        format!("{variable} is set by the pod, to what its specification does not tell"),
+                    ),
                     None => Observed::unknown(
                         Reason::Malformed,
                         format!("{variable} holds a value that --{name} does not take"),

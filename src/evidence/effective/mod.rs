@@ -84,10 +84,22 @@ struct View<'a> {
 
 impl View<'_> {
     fn argv(&self) -> Origin {
+        if let Observed::Seen { origin: origin @ Origin::Api { .. }, .. } = &self.instance.arguments {
+            return origin.clone();
+        }
         match (self.instance.pid, &self.instance.manifest) {
             (Some(pid), _) => Origin::Argv { pid },
             (None, Some(path)) => Origin::Manifest { path: path.clone() },
             (None, None) => Origin::Given,
+        }
+    }
+
+    fn variable_origin(&self, variable: String) -> Origin {
+        match &self.instance.environment {
+            Observed::Seen { origin: Origin::Api { what }, .. } => {
+                Origin::Api { what: format!("{variable} of {what}") }
+            }
+            _ => Origin::Environment { pid: self.instance.pid.unwrap_or_default(), variable },
         }
     }
 
@@ -175,7 +187,7 @@ fn zero(kind: &str) -> Value {
 }
 
 /// True for what Go calls the zero value of a field.
-fn is_zero(value: &Value) -> bool {
+pub fn is_zero(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) | Value::Int(0) => true,
         Value::Float(number) => *number == 0.0,

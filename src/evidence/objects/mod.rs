@@ -2,6 +2,7 @@
 //!
 //! Field names and meanings are those of the Kubernetes API (k8s.io/api 0.37); unknown fields are skipped while decoding.
 
+mod environment;
 mod pod;
 mod rbac;
 mod volume;
@@ -10,15 +11,16 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use environment::EnvSource;
 pub use pod::{
-    AppArmorProfile, Capabilities, Container, ContainerPort, ContainerSecurityContext, EnvSource, Handler, HostField,
-    Lifecycle, Os, Pod, PodSecurityContext, PodSpec, PodStatus, PodTemplate, Probe, SeLinuxOptions, SeccompProfile,
-    Sysctl, WindowsOptions, Workload, WorkloadSpec,
+    AppArmorProfile, Capabilities, Container, ContainerPort, ContainerSecurityContext, Handler, HostField, Lifecycle,
+    Os, Pod, PodSecurityContext, PodSpec, PodStatus, PodTemplate, Probe, SeLinuxOptions, SeccompProfile, Sysctl,
+    WindowsOptions, Workload, WorkloadSpec,
 };
 pub use rbac::{AggregationRule, Binding, LabelSelector, PolicyRule, Role, RoleRef, Subject};
 pub use volume::{Volume, VolumeKind};
 
-use super::{Gap, Version};
+use super::{Gap, NodeEvidence, Version};
 
 /// The part of an object's metadata that facts read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -148,9 +150,21 @@ pub struct ApiNode {
     /// Name and labels.
     #[serde(deserialize_with = "null_is_default")]
     pub metadata: Meta,
+    /// What a cloud calls it.
+    #[serde(deserialize_with = "null_is_default")]
+    pub spec: ApiNodeSpec,
     /// Status.
     #[serde(deserialize_with = "null_is_default")]
     pub status: ApiNodeStatus,
+}
+
+/// Specification of a node.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ApiNodeSpec {
+    /// Its machine, as its cloud names it: `aws:///eu-west-1a/i-0123`.
+    #[serde(rename = "providerID", deserialize_with = "null_is_default")]
+    pub provider_id: String,
 }
 
 /// Status of a node.
@@ -288,6 +302,12 @@ pub struct ClusterEvidence {
     pub named: BTreeMap<String, Listing<Named>>,
     /// A kind that does not stand in `named` was looked for and has no objects.
     pub complete: bool,
+    /// The full version that the API server tells of itself, such as `v1.34.1-eks-3cfe0ce`; empty when it does not.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub server_version: String,
+    /// What these objects show of each node's components, without a look at the node.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub views: Vec<NodeEvidence>,
 }
 
 /// Where a cluster's objects come from.

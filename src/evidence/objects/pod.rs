@@ -1,8 +1,9 @@
 //! Pods, and the controllers that make them.
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
-use super::volume::{RawRef, Volume};
+use super::environment::{EnvSource, env_from_sources, env_sources};
+use super::volume::Volume;
 use super::{Meta, list, null_is_default};
 
 /// A pod.
@@ -128,10 +129,22 @@ pub struct PodSpec {
 }
 
 impl Pod {
-    /// Forgets the words of every container that is no static pod's: arguments of ordinary pods are nobody's business here.
+    /// True for what the API shows of a static pod of the system: the kubelet of a node made it, and nobody else can.
+    ///
+    /// Source: plugin/pkg/admission/noderestriction (`admitPodCreate`), pkg/registry/core/pod: only a node may create a pod
+    /// with the mirror annotation, owned by itself and bound to itself.
+    pub fn is_system_mirror(&self) -> bool {
+        let node = &self.spec.node_name;
+        self.metadata.namespace == "kube-system"
+            && self.metadata.annotations.contains_key("kubernetes.io/config.mirror")
+            && !node.is_empty()
+            && self.metadata.owner_references.iter().any(|owner| owner.kind == "Node" && owner.name == *node)
+    }
+
+    /// Forgets the words of every container that is no static pod's of the system: arguments of ordinary pods are nobody's
+    /// business here.
     pub fn drop_words(&mut self) {
-        let mirror = self.metadata.annotations.contains_key("kubernetes.io/config.mirror");
-        if !(mirror && self.metadata.namespace == "kube-system") {
+        if !self.is_system_mirror() {
             self.spec.drop_words();
         }
     }
@@ -148,11 +161,15 @@ impl Workload {
 }
 
 impl PodSpec {
-    fn drop_words(&mut self) {
+    /// Forgets the words and variables of every container; where variables come from secrets stays.
+    pub fn drop_words(&mut self) {
         let lists = [&mut self.containers, &mut self.init_containers, &mut self.ephemeral_containers];
         for container in lists.into_iter().flatten() {
             container.command = Vec::new();
             container.args = Vec::new();
+            container.env.retain(|variable| !variable.secret.is_empty());
+            container.env.iter_mut().for_each(|variable| variable.value = None);
+            container.env_from.retain(|source| !source.secret.is_empty());
         }
     }
 
@@ -192,7 +209,7 @@ pub struct Container {
     pub security_context: Option<ContainerSecurityContext>,
     #[serde(deserialize_with = "list")]
     pub ports: Vec<ContainerPort>,
-    /// Variables that come from somewhere; literal values are never kept.
+    /// Variables that come from a secret; the collector drops all others once it has read static pods of the system.
     #[serde(deserialize_with = "env_sources")]
     pub env: Vec<EnvSource>,
     /// Secrets and config maps whose every key becomes a variable.
@@ -202,60 +219,6 @@ pub struct Container {
     pub readiness_probe: Option<Probe>,
     pub startup_probe: Option<Probe>,
     pub lifecycle: Option<Lifecycle>,
-}
-
-/// A variable that comes from a secret (others are dropped).
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(default)]
-pub struct EnvSource {
-    /// Name of the variable; empty for `envFrom`.
-    #[serde(deserialize_with = "null_is_default")]
-    pub variable: String,
-    /// Name of the secret.
-    #[serde(deserialize_with = "null_is_default")]
-    pub secret: String,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct RawEnv {
-    #[serde(deserialize_with = "null_is_default")]
-    name: String,
-    value_from: Option<RawValueFrom>,
-    // the form of evidence files
-    variable: Option<String>,
-    secret: Option<String>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct RawValueFrom {
-    secret_key_ref: Option<RawRef>,
-}
-
-fn env_sources<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<EnvSource>, D::Error> {
-    let all: Vec<RawEnv> = list(deserializer)?;
-    let sources = all.into_iter().filter_map(|raw| match (raw.secret, raw.value_from) {
-        (Some(secret), _) => Some(EnvSource { variable: raw.variable.unwrap_or_default(), secret }),
-        (None, Some(RawValueFrom { secret_key_ref: Some(reference) })) => {
-            Some(EnvSource { variable: raw.name, secret: reference.name })
-        }
-        (None, _) => None,
-    });
-    Ok(sources.collect())
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct RawEnvFrom {
-    secret_ref: Option<RawRef>,
-    secret: Option<String>,
-}
-
-fn env_from_sources<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<EnvSource>, D::Error> {
-    let all: Vec<RawEnvFrom> = list(deserializer)?;
-    let named = |raw: RawEnvFrom| raw.secret.or(raw.secret_ref.map(|reference| reference.name));
-    Ok(all.into_iter().filter_map(named).map(|secret| EnvSource { variable: String::new(), secret }).collect())
 }
 
 /// A port of a container.

@@ -200,9 +200,10 @@ impl InstanceView {
     fn of(instance: &Instance) -> Self {
         let versions = text::either(&instance.versions.iter().map(|version| short(version, 40)).collect::<Vec<_>>());
         let from = short(&instance.version_from, NAME);
-        let process = match instance.pid {
-            None => "no process, only its manifest".to_owned(),
-            Some(pid) => format!("pid {pid}"),
+        let process = match (instance.pid, &instance.seen_in) {
+            (Some(pid), _) => format!("pid {pid}"),
+            (None, Some(object)) => short(object, NAME),
+            (None, None) => "no process, only its manifest".to_owned(),
         };
         Self {
             component: instance.component.title(),
@@ -211,7 +212,7 @@ impl InstanceView {
                 (false, true) => versions,
                 (false, false) => format!("{versions} ({from})"),
             },
-            process: match &instance.pod {
+            process: match instance.pod.as_ref().filter(|_| instance.pid.is_some()) {
                 Some(pod) => format!("{process}, pod {}", short(pod, 80)),
                 None => process,
             },

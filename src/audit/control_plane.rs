@@ -1,0 +1,122 @@
+//! Where the control plane is: which nodes a check of it is about when only the API was asked, and what is said when nothing
+//! of it was seen anywhere.
+
+use super::judge::Judgement;
+use super::verdict::Verdict;
+use crate::benchmark::{Check, Scope, Subject};
+use crate::evidence::objects::{ApiNode, ClusterEvidence, Source};
+use crate::evidence::{Component, Evidence, Gap, NodeEvidence, Reason};
+
+const MASTERS: [Component; 3] = [Component::KubeApiserver, Component::KubeControllerManager, Component::KubeScheduler];
+
+/// The control plane's components that a check is about; none where it is about something that every node has.
+fn components(check: &Check) -> &'static [Component] {
+    match (check.subject, check.scope) {
+        (Subject::Component(Component::KubeApiserver), _) => &[Component::KubeApiserver],
+        (Subject::Component(Component::KubeControllerManager), _) => &[Component::KubeControllerManager],
+        (Subject::Component(Component::KubeScheduler), _) => &[Component::KubeScheduler],
+        (Subject::Component(Component::Etcd), _) | (Subject::Node, Scope::EtcdMember) => &[Component::Etcd],
+        (Subject::Node, Scope::ControlPlane) => &MASTERS,
+        _ => &[],
+    }
+}
+
+/// True when a check has a subject on this node. Of a node that only the API shows, nobody can say that a component is absent:
+/// where the API shows none, nothing is said of that node, and [`unseen`] speaks for the cluster.
+pub fn concerns(check: &Check, node: &NodeEvidence) -> bool {
+    let components = components(check);
+    components.is_empty() || !node.is_api_view() || node.has_any(components)
+}
+
+/// What is said of a cluster of which no node shows what the check is about.
+pub fn unseen(check: &Check, evidence: &Evidence) -> Option<Judgement> {
+    let components = components(check);
+    let cluster = evidence.cluster.as_ref()?;
+    let asked = cluster.source == Source::Api || !cluster.nodes.items.is_empty();
+    if components.is_empty() || !asked || evidence.nodes.iter().any(|node| node.has_any(components)) {
+        return None;
+    }
+    let (verdict, found, gap) = match managed(cluster) {
+        Ok(by) => (Verdict::NotApplicable, format!("run by the provider: {by}"), None),
+        Err(gap) => (Verdict::Unknown, gap.to_string(), Some(gap)),
+    };
+    Some(Judgement {
+        verdict,
+        required: String::new(),
+        found,
+        origins: Vec::new(),
+        gap,
+        offenders: Vec::new(),
+        instance: None,
+    })
+}
+
+/// A provider that runs the control plane itself, and what gives it away.
+struct Provider {
+    name: &'static str,
+    /// In the version that the API server tells of itself.
+    version: &'static str,
+    /// Start of its nodes' provider ids.
+    machine: &'static str,
+    /// Start of the labels of its nodes.
+    label: &'static str,
+}
+
+const PROVIDERS: [Provider; 7] = [
+    Provider { name: "EKS", version: "-eks-", machine: "aws://", label: "eks.amazonaws.com/" },
+    Provider { name: "GKE", version: "-gke.", machine: "gce://", label: "cloud.google.com/gke-" },
+    Provider { name: "AKS", version: "-aks", machine: "azure://", label: "kubernetes.azure.com/" },
+    Provider { name: "ACK", version: "-aliyun.", machine: "alicloud://", label: "alibabacloud.com/" },
+    Provider { name: "OKE", version: "-oke", machine: "ocid1.instance.", label: "oke.oraclecloud.com/" },
+    Provider { name: "DOKS", version: "-doks", machine: "digitalocean://", label: "doks.digitalocean.com/" },
+    Provider { name: "LKE", version: "-lke", machine: "linode://", label: "lke.linode.com/" },
+];
+
+/// Roles that say that a control plane is on the node.
+const ROLES: [&str; 3] =
+    ["node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master", "node-role.kubernetes.io/etcd"];
+
+/// Who runs the control plane, and by which signs that is proven: no node of one in a complete list, and at least two
+/// independent signs of one and the same provider, those of nodes on every node.
+///
+/// # Errors
+/// Why it is not proven.
+fn managed(cluster: &ClusterEvidence) -> Result<String, Gap> {
+    let nodes = &cluster.nodes;
+    for (what, gap) in [("nodes", &nodes.gap), ("pods", &cluster.pods.gap)] {
+        if let Some(gap) = gap {
+            return Err(Gap::new(gap.reason, format!("no control plane was seen, {what}: {}", gap.detail)));
+        }
+    }
+    let unproven = |why: &str| {
+        Gap::new(
+            Reason::NotAsked,
+            format!("no mirror pod of kube-system runs it, and {why}: a look at its nodes would tell"),
+        )
+    };
+    if let Some(node) =
+        nodes.items.iter().find(|node| ROLES.iter().any(|role| node.metadata.labels.contains_key(*role)))
+    {
+        return Err(unproven(&format!("node {} says that it is of the control plane", node.metadata.name)));
+    }
+    let everywhere = |holds: &dyn Fn(&ApiNode) -> bool| !nodes.items.is_empty() && nodes.items.iter().all(holds);
+    let mut weak = String::new();
+    for provider in &PROVIDERS {
+        let mut signs = Vec::new();
+        if cluster.server_version.contains(provider.version) {
+            signs.push(format!("the API server calls itself {}", cluster.server_version));
+        }
+        if everywhere(&|node| node.spec.provider_id.starts_with(provider.machine)) {
+            signs.push(format!("every node is a machine {}...", provider.machine));
+        }
+        if everywhere(&|node| node.metadata.labels.keys().any(|label| label.starts_with(provider.label))) {
+            signs.push(format!("every node has labels {}...", provider.label));
+        }
+        match signs.len() {
+            0 => {}
+            1 => weak = format!("there is only one sign of {} ({})", provider.name, signs[0]),
+            _ => return Ok(format!("{} ({}; no node of a control plane)", provider.name, signs.join("; "))),
+        }
+    }
+    Err(unproven(if weak.is_empty() { "nothing says that a provider runs it" } else { &weak }))
+}

@@ -1,0 +1,66 @@
+//! A node's own evidence and what the API shows of that node, brought together: one judges, both are compared.
+
+use std::collections::BTreeSet;
+
+use super::effective::{effective, is_zero};
+use super::{Evidence, Instance, NodeEvidence, Observed, Ownership, Tables, Value};
+
+/// A default that follows another field's value, which the merging does not.
+const FOLLOWS_ANOTHER: &str = "nodeStatusReportFrequency";
+
+impl Evidence {
+    /// Moves what the API shows of nodes among the nodes. Where a node's own evidence is here, that is judged, and what the
+    /// API shows otherwise is written down as a difference.
+    pub fn join_views(&mut self, tables: &Tables) {
+        let Some(cluster) = &mut self.cluster else { return };
+        for view in std::mem::take(&mut cluster.views) {
+            match self.nodes.iter_mut().find(|node| same_node(node, &view)) {
+                Some(node) => {
+                    let found = view.instances.iter().filter_map(|shown| difference(node, shown, tables));
+                    let found: Vec<String> = found.collect();
+                    node.differences.extend(found);
+                }
+                None => self.nodes.push(view),
+            }
+        }
+    }
+}
+
+fn same_node(node: &NodeEvidence, view: &NodeEvidence) -> bool {
+    let machine = |node: &NodeEvidence| node.host.machine_id.clone().filter(|id| !id.is_empty());
+    node.name == view.name || machine(node).is_some_and(|id| machine(view) == Some(id))
+}
+
+/// What the API shows otherwise than the host of a component: names of settings, in one sentence.
+fn difference(node: &NodeEvidence, shown: &Instance, tables: &Tables) -> Option<String> {
+    let source = shown.seen_in.as_ref()?;
+    let version = *shown.versions.last()?;
+    let mut own = node.instances.iter().filter(|instance| {
+        instance.component == shown.component && instance.ownership == Ownership::Own && instance.pid.is_some()
+    });
+    let instance = own.next().filter(|_| own.next().is_none())?;
+    let (host, api) = (effective(tables, instance, version), effective(tables, shown, version));
+    let names: BTreeSet<&str> = host
+        .settings
+        .iter()
+        .filter(|(name, _)| name.as_str() != FOLLOWS_ANOTHER)
+        .filter_map(|(name, value)| {
+            let (one, other) = (value.value()?, api.settings.get(name).and_then(Observed::value)?);
+            (!alike(one, other)).then_some(name.as_str())
+        })
+        .collect();
+    if names.is_empty() {
+        return None;
+    }
+    let names: Vec<&str> = names.into_iter().collect();
+    Some(format!(
+        "{source} tells {} of the {} otherwise than the host, whose evidence decides",
+        names.join(", "),
+        shown.component.title()
+    ))
+}
+
+/// Zero values are left out by what serialises them.
+fn alike(one: &Value, other: &Value) -> bool {
+    one == other || (is_zero(one) && is_zero(other))
+}
