@@ -3,7 +3,7 @@
 
 use super::judge::Judgement;
 use super::verdict::Verdict;
-use crate::benchmark::{Check, Scope, Subject};
+use crate::benchmark::{Check, Predicate, Scope, Subject};
 use crate::evidence::objects::{ApiNode, ClusterEvidence, Source};
 use crate::evidence::{Component, Evidence, Gap, NodeEvidence, Reason};
 
@@ -16,8 +16,20 @@ fn components(check: &Check) -> &'static [Component] {
         (Subject::Component(Component::KubeControllerManager), _) => &[Component::KubeControllerManager],
         (Subject::Component(Component::KubeScheduler), _) => &[Component::KubeScheduler],
         (Subject::Component(Component::Etcd), _) | (Subject::Node, Scope::EtcdMember) => &[Component::Etcd],
-        (Subject::Node, Scope::ControlPlane) => &MASTERS,
+        (Subject::Node, Scope::ControlPlane) if !check.pass.iter().any(names_files_of_every_node) => &MASTERS,
         _ => &[],
+    }
+}
+
+/// Network configuration and certificates lie on workers too, though the benchmark counts them to the control plane.
+fn names_files_of_every_node(predicate: &Predicate) -> bool {
+    match predicate {
+        Predicate::All(inner) | Predicate::Any(inner) => inner.iter().any(names_files_of_every_node),
+        Predicate::Not(inner) => names_files_of_every_node(inner),
+        Predicate::Fact(fact, _) => {
+            let name = fact.name();
+            name == "files.cni-configuration" || name.starts_with("files.pki-")
+        }
     }
 }
 

@@ -69,7 +69,11 @@ pub fn named(trouble: Trouble, path: &str) -> Gap {
     }
 }
 
-fn decode(bytes: &[u8], shape: &Shape<'_>) -> Result<Value, String> {
+/// The part of a document that is kept.
+///
+/// # Errors
+/// Class, line and column of what is wrong; nothing of the content.
+pub fn decode(bytes: &[u8], shape: &Shape<'_>) -> Result<Value, String> {
     let read = match shape {
         Shape::Etcd(_) => yaml::read_yaml(bytes),
         Shape::DropIn(..) => yaml::read_strictly(bytes).map(whole_numbers),

@@ -72,7 +72,7 @@ pub fn collect_manifests(
     }
     let mut cluster = gathered.finish(path, complete, now);
     let gap = Gap::new(Reason::NotAsked, "manifests do not show the configuration of kubelets");
-    super::api::views::attach(tables, &mut cluster, &gap);
+    super::api::views::attach(tables, &mut cluster, super::api::Kubelets::unasked(gap), None);
     Ok(cluster)
 }
 

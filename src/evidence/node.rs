@@ -173,6 +173,8 @@ pub enum DocumentRole {
     Configuration,
     /// A drop-in of the kubelet.
     DropIn,
+    /// What a kubelet tells at `/configz`: everything merged.
+    Configz,
     /// EncryptionConfiguration.
     Encryption,
     /// The audit policy.

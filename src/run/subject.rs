@@ -36,7 +36,7 @@ pub(crate) fn collect(args: &HostArgs, tables: &Tables, quiet: bool) -> Result<S
     if let Some(path) = &of_cluster.manifests {
         let whole = if of_cluster.complete { ", a whole cluster" } else { "" };
         let line = format!("manifests {}{whole}", path.display());
-        let evidence = Evidence { cluster: Some(cluster(of_cluster, tables, &now)?), ..Evidence::default() };
+        let evidence = Evidence { cluster: Some(cluster(of_cluster, tables, &now, true)?), ..Evidence::default() };
         return Ok(Subjects { evidence, lines: vec![line] });
     }
     let asks_api = of_cluster.kubeconfig.is_some() || of_cluster.context.is_some() || args.node;
@@ -53,7 +53,14 @@ pub(crate) fn collect(args: &HostArgs, tables: &Tables, quiet: bool) -> Result<S
 }
 
 /// The objects of the cluster that the arguments name: manifests, else the API.
-pub(crate) fn cluster(args: &ClusterArgs, tables: &Tables, now: &str) -> Result<ClusterEvidence, Failure> {
+///
+/// `node_views` asks the API what it shows of each node's components, too.
+pub(crate) fn cluster(
+    args: &ClusterArgs,
+    tables: &Tables,
+    now: &str,
+    node_views: bool,
+) -> Result<ClusterEvidence, Failure> {
     if let Some(path) = &args.manifests {
         return collect::collect_manifests(path, args.complete, tables, now)
             .map_err(|error| Failure::usage(error.to_string()));
@@ -63,6 +70,7 @@ pub(crate) fn cluster(args: &ClusterArgs, tables: &Tables, now: &str) -> Result<
         context: args.context.clone(),
         concurrency: usize::from(args.concurrency),
         timeout: std::time::Duration::from_secs(args.timeout),
+        node_views,
     };
     api::collect_cluster(&options, tables, now).map_err(|error| match error {
         ApiError::Configuration(_) => Failure::usage(error.to_string()),
@@ -72,7 +80,7 @@ pub(crate) fn cluster(args: &ClusterArgs, tables: &Tables, now: &str) -> Result<
 
 /// The API, and this node where that was asked for or the API knows it by its machine id.
 fn of_api(args: &HostArgs, tables: &Tables, now: &str) -> Result<Subjects, Failure> {
-    let cluster = cluster(&args.cluster, tables, now)?;
+    let cluster = cluster(&args.cluster, tables, now, true)?;
     let mut lines = vec![format!("the API of cluster {}", cluster.name)];
     let mut evidence = Evidence::default();
     let here = node(Path::new("/"), tables, now)?;

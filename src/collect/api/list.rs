@@ -79,6 +79,11 @@ impl Asker {
         Self { client, in_flight: Arc::new(Semaphore::new(concurrency)), deadline: Instant::now() + timeout }
     }
 
+    /// The client itself, for a request of another kind.
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// One object.
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Refused> {
         self.ask(path, "application/json", path).await

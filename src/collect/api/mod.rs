@@ -1,8 +1,11 @@
 //! The cluster's API: every list that a fact needs, page by page, straight into narrow types. GET only.
 
+mod configz;
+mod kube_proxy;
 mod list;
 mod mirror_pods;
 mod resources;
+mod reviews;
 pub(super) mod views;
 
 use std::collections::BTreeMap;
@@ -16,6 +19,8 @@ use crate::evidence::objects::{ClusterEvidence, Source};
 use crate::evidence::{Gap, Listing, Reason, Tables, Version};
 use list::{Asker, Refused};
 
+pub use configz::Kubelets;
+
 /// How the API is asked.
 #[derive(Debug, Clone, Default)]
 pub struct ApiOptions {
@@ -27,6 +32,8 @@ pub struct ApiOptions {
     pub concurrency: usize,
     /// Bound on the whole collection.
     pub timeout: Duration,
+    /// Ask what the API shows of each node's components, too.
+    pub node_views: bool,
 }
 
 /// Why the API could not be asked at all.
@@ -105,7 +112,13 @@ async fn collect(options: &ApiOptions, tables: &Tables, now: &str) -> Result<Clu
         views: Vec::new(),
     };
     resources::collect(&asker, &mut evidence).await;
-    views::attach(tables, &mut evidence, &Gap::new(Reason::NotAsked, "the kubelets were not asked"));
+    let kubelets = if options.node_views {
+        configz::through_the_api(&asker, tables, &evidence.nodes.items).await
+    } else {
+        Kubelets::unasked(Gap::new(Reason::NotAsked, "kubelets were not asked"))
+    };
+    let kube_proxy = if options.node_views { kube_proxy::collect(&asker, tables, &evidence).await } else { None };
+    views::attach(tables, &mut evidence, kubelets, kube_proxy);
     Ok(evidence)
 }
 

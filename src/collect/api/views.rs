@@ -2,26 +2,33 @@
 
 use std::collections::BTreeMap;
 
-use super::mirror_pods;
+use super::configz::Kubelets;
+use super::{kube_proxy, mirror_pods};
 use crate::evidence::objects::{ApiNode, ClusterEvidence};
 use crate::evidence::{
-    API_VIEW, Component, Gap, HostFacts, Instance, NodeEvidence, Observed, Ownership, Reason, Tables, Version,
+    API_VIEW, Component, Document, DocumentRole, Gap, HostFacts, Instance, NodeEvidence, Observed, Origin, Ownership,
+    Reason, Tables, Value, Version,
 };
 
 /// Makes the views of all nodes; the words of pods are gone from the objects afterwards.
 ///
-/// `kubelet` says why no kubelet told its configuration.
-pub fn attach(tables: &Tables, cluster: &mut ClusterEvidence, kubelet: &Gap) {
-    let mut views: BTreeMap<String, NodeEvidence> = cluster
-        .nodes
-        .items
-        .iter()
-        .map(|node| {
-            let mut view = view(node, &cluster.collected_at);
-            view.instances.push(unread_kubelet(node, kubelet));
-            (node.metadata.name.clone(), view)
-        })
-        .collect();
+/// `kube_proxy` is what runs on every node with a pod of its DaemonSet.
+pub fn attach(tables: &Tables, cluster: &mut ClusterEvidence, mut kubelets: Kubelets, kube_proxy: Option<Instance>) {
+    let mut views: BTreeMap<String, NodeEvidence> = BTreeMap::new();
+    for node in &cluster.nodes.items {
+        let mut view = view(node, &cluster.collected_at);
+        view.instances.push(kubelet(node, kubelets.of(&node.metadata.name)));
+        views.insert(node.metadata.name.clone(), view);
+    }
+    if let Some(instance) = kube_proxy {
+        for pod in cluster.pods.items.iter().filter(|pod| kube_proxy::owns(pod)) {
+            if let Some(view) = views.get_mut(&pod.spec.node_name)
+                && !view.has_any(&[Component::KubeProxy])
+            {
+                view.instances.push(instance.clone());
+            }
+        }
+    }
     for (node, instance) in mirror_pods::take(tables, &mut cluster.pods.items, cluster.version) {
         // a node that may not be listed is known by its pods
         let named = || ApiNode {
@@ -55,28 +62,41 @@ fn view(node: &ApiNode, collected_at: &str) -> NodeEvidence {
     }
 }
 
-/// The kubelet that every node has, as long as nobody has told its configuration.
-fn unread_kubelet(node: &ApiNode, gap: &Gap) -> Instance {
+/// The kubelet that every node has, with what it told of itself.
+fn kubelet(node: &ApiNode, told: Result<Value, Gap>) -> Instance {
     let version = node.status.info.kubelet_version.parse::<Version>().ok();
+    let (words, documents, seen_in) = match told {
+        Ok(configuration) => {
+            let gap = Gap::new(Reason::NotAsked, "configz does not tell the command line");
+            let document = Document {
+                role: DocumentRole::Configz,
+                path: "configz".to_owned(),
+                file: Observed::Unknown(gap.clone()),
+                content: Observed::seen(configuration, Origin::Api { what: "configz".to_owned() }),
+                plugin: None,
+            };
+            (gap, vec![document], "configz")
+        }
+        Err(gap) => (gap, Vec::new(), "the list of nodes"),
+    };
     Instance {
         component: Component::Kubelet,
         pid: None,
         ownership: Ownership::Own,
         pod: None,
-        executable: Observed::Unknown(gap.clone()),
-        arguments: Observed::Unknown(gap.clone()),
-        environment: Observed::Unknown(gap.clone()),
+        executable: Observed::Unknown(words.clone()),
+        arguments: Observed::Unknown(words.clone()),
+        environment: Observed::Unknown(words),
         versions: version.map_or_else(Version::known, |version| vec![version]),
-        version_from: if version.is_some() {
-            "the node's status".to_owned()
-        } else {
-            "unknown: every version that the tables know".to_owned()
+        version_from: match version {
+            Some(_) => "the node's status".to_owned(),
+            None => "unknown: every version that the tables know".to_owned(),
         },
         started_at: None,
         manifest: None,
         manifest_differs: None,
-        documents: Vec::new(),
+        documents,
         certificates: BTreeMap::new(),
-        seen_in: Some("the API's list of nodes".to_owned()),
+        seen_in: Some(seen_in.to_owned()),
     }
 }

@@ -26,8 +26,9 @@ pub(super) fn layers<'a>(view: &'a View<'_>, config: &str) -> Result<Vec<Layer<'
 }
 
 pub(super) fn layer(document: &Document) -> Result<Layer<'_>, Gap> {
-    let origin = match document.role {
-        DocumentRole::DropIn => Origin::DropIn { path: document.path.clone() },
+    let origin = match (&document.content, document.role) {
+        (Observed::Seen { origin: origin @ Origin::Api { .. }, .. }, _) => origin.clone(),
+        (_, DocumentRole::DropIn) => Origin::DropIn { path: document.path.clone() },
         _ => Origin::File { path: document.path.clone() },
     };
     match &document.content {

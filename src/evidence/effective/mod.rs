@@ -1,6 +1,7 @@
 //! Effective values: what a component works with, after command line, environment, files, drop-ins and defaults were merged
 //! in the component's own order. Pure functions; each room below is one component's order.
 
+mod configz;
 mod etcd;
 mod fields;
 mod kubelet;
@@ -11,7 +12,7 @@ use std::collections::BTreeMap;
 
 use super::components::{ComponentTable, FlagSpec};
 use super::flags::{self, CommandLine};
-use super::{Component, Gap, Instance, Observed, Origin, Overridden, Reason, Tables, Value, Version};
+use super::{Component, DocumentRole, Gap, Instance, Observed, Origin, Overridden, Reason, Tables, Value, Version};
 
 pub use project::{Decoding, Misfit, other_case, project};
 
@@ -46,6 +47,9 @@ impl Effective {
 /// Merges everything that was seen of an instance, as a component of `version` does it.
 pub fn effective(tables: &Tables, instance: &Instance, version: Version) -> Effective {
     let table = tables.of(instance.component);
+    if let Some(told) = instance.documents.iter().find(|document| document.role == DocumentRole::Configz) {
+        return configz::settings(table, version, told);
+    }
     let words = match &instance.arguments {
         Observed::Seen { value, .. } => value,
         Observed::Absent { looked_at } => {
