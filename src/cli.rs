@@ -1,9 +1,14 @@
 //! The command line: what can be asked. What is done about it lives in [`crate::run`].
 
+mod in_cluster;
+
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use in_cluster::parse_collectors;
+pub use in_cluster::{Capability, CollectorsOf, IMAGE, ManifestKind, ManifestsArgs, NAMESPACE, UnpackArgs};
 
 use crate::benchmark::Severity;
 use crate::evidence::{Component, Version};
@@ -38,6 +43,8 @@ pub enum Command {
     Evaluate(EvaluateArgs),
     /// Turn a JSON report into another format
     Render(RenderArgs),
+    /// Print what is applied to a cluster to audit every node from inside: namespace, rights, collectors, the audit
+    Manifests(ManifestsArgs),
     /// Write the files that an audit in a cluster left as frames in its log
     #[command(after_help = EXIT_CODES)]
     Unpack(UnpackArgs),
@@ -76,6 +83,15 @@ pub struct HostArgs {
     /// A recorded real cluster that ships with this program
     #[arg(long, conflicts_with_all = ["host_root", "manifests", "kubeconfig", "context", "node"])]
     pub example: bool,
+    /// Every node too, through the log of its collector: the DaemonSet of the collectors (see `kube-assay manifests`)
+    #[arg(long, value_name = "NAMESPACE/DAEMONSET", value_parser = parse_collectors, conflicts_with_all = ["host_root", "example", "manifests", "node"])]
+    pub collectors: Option<CollectorsOf>,
+    /// Seconds that nodes are waited for
+    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    pub deadline: u64,
+    /// Age in seconds beyond which a node's evidence does not count
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+    pub max_age: u64,
     /// This node as well as the API
     #[arg(long, conflicts_with = "manifests")]
     pub node: bool,
@@ -139,6 +155,9 @@ pub struct OutputArgs {
     /// File, directory (for several formats or benchmarks), or - for standard output
     #[arg(long, short, value_name = "FILE|DIR|-", default_value = "-")]
     pub output: PathBuf,
+    /// Reports other than text on standard output too, as frames behind it: for a log that `unpack` reads
+    #[arg(long, conflicts_with = "output")]
+    pub frames: bool,
     /// Say nothing beside the report and errors
     #[arg(long, short, conflicts_with = "verbose")]
     pub quiet: bool,
@@ -207,17 +226,6 @@ pub struct RenderArgs {
     /// Where reports go
     #[command(flatten)]
     pub output: OutputArgs,
-}
-
-/// Arguments of `unpack`.
-#[derive(Debug, Args)]
-pub struct UnpackArgs {
-    /// The log, or - for standard input
-    #[arg(value_name = "LOG", default_value = "-")]
-    pub log: PathBuf,
-    /// Directory to write the files to
-    #[arg(long, short, value_name = "DIR")]
-    pub output: PathBuf,
 }
 
 /// Arguments of `benchmarks`.

@@ -4,13 +4,13 @@ use super::judge::{Judgement, Node};
 use super::report::{Group, Offender, Subjects};
 use crate::evidence::NodeEvidence;
 
-/// Groups judgements, worst verdict first, then the largest group first.
-pub fn group(judged: Vec<(usize, Judgement)>, nodes: &[Node<'_>]) -> Vec<Group> {
+/// Groups judgements, worst verdict first, then the largest group first; `total` counts the nodes that were not seen, too.
+pub fn group(judged: Vec<(usize, Judgement)>, nodes: &[Node<'_>], total: usize) -> Vec<Group> {
     let mut groups: Vec<(Group, Vec<usize>, Own)> = Vec::new();
     for (index, judgement) in judged {
         let node = nodes.get(index);
         let pid = judgement.instance.and_then(|at| node.and_then(|node| node.evidence.instances[at].pid));
-        let neutral = |text: &str| neutral(text, node.map(|node| node.evidence), pid, nodes.len() > 1);
+        let neutral = |text: &str| neutral(text, node.map(|node| node.evidence), pid, total > 1);
         let offenders: Vec<Offender> = judgement
             .offenders
             .iter()
@@ -28,7 +28,7 @@ pub fn group(judged: Vec<(usize, Judgement)>, nodes: &[Node<'_>]) -> Vec<Group> 
             count: 0,
         };
         let instance = judgement.instance.and_then(|at| {
-            node.and_then(|node| instance_name(&node.evidence.instances[at], &node.evidence.name, nodes.len() > 1))
+            node.and_then(|node| instance_name(&node.evidence.instances[at], &node.evidence.name, total > 1))
         });
         let pod = judgement.instance.and_then(|at| node.and_then(|node| node.evidence.instances[at].pod.clone()));
         let own = Own { pid: pid.map(|pid| pid.to_string()), pod };
@@ -56,7 +56,7 @@ pub fn group(judged: Vec<(usize, Judgement)>, nodes: &[Node<'_>]) -> Vec<Group> 
         }
     }
     let mut finished: Vec<Group> =
-        groups.into_iter().map(|(group, members, own)| finish(group, members, &own, nodes.len())).collect();
+        groups.into_iter().map(|(group, members, own)| finish(group, members, &own, total)).collect();
     finished.sort_by(|one, other| {
         (one.verdict, std::cmp::Reverse(one.count)).cmp(&(other.verdict, std::cmp::Reverse(other.count)))
     });

@@ -10,7 +10,7 @@ use super::report::Offender;
 use super::verdict::Verdict;
 use crate::benchmark::{Check, Subject};
 use crate::evidence::effective::Effective;
-use crate::evidence::{Component, Gap, Instance, NodeEvidence, Ownership, Reason, Tables, Version};
+use crate::evidence::{Component, Gap, Instance, NodeEvidence, Ownership, Reason, Tables, Unseen, Version};
 
 /// The verdict of a check on one subject.
 #[derive(Debug, Clone, PartialEq)]
@@ -122,6 +122,27 @@ pub fn unasked(reason: Reason) -> Judgement {
         gap: Some(gap),
         offenders: Vec::new(),
         instance: None,
+    }
+}
+
+/// The judgement on a node that exists and was not looked at.
+pub fn unseen(node: &Unseen) -> Judgement {
+    let gap = Gap::new(Reason::NodeUnseen, format!("{}: {}", node.state.word(), node.why));
+    Judgement {
+        verdict: Verdict::Unknown,
+        required: String::new(),
+        found: gap.to_string(),
+        origins: Vec::new(),
+        gap: Some(gap),
+        offenders: Vec::new(),
+        instance: None,
+    }
+}
+
+impl Judgement {
+    /// True when its node was not looked at.
+    pub fn is_of_unseen(&self) -> bool {
+        self.gap.as_ref().is_some_and(|gap| gap.reason == Reason::NodeUnseen)
     }
 }
 

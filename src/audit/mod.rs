@@ -14,7 +14,7 @@ pub mod verdict;
 use std::collections::BTreeMap;
 
 use crate::benchmark::{Check, Index, IndexLine, Library, StockPolicy, Subject};
-use crate::evidence::{Component, Evidence, NodeEvidence, Ownership, Reason, Tables};
+use crate::evidence::{Component, Evidence, NodeEvidence, NodeState, Ownership, Reason, Tables, Unseen};
 use facts::cluster::{ClusterContext, Inventory, PodSecurity, Rights};
 use judge::Node;
 use rbac::escalation::{Escalation, World};
@@ -79,7 +79,7 @@ pub fn evaluate(input: &Input<'_>) -> Report {
         run: run(input),
         scores: score::scores(&controls, input.level, input.evidence.nodes.iter().any(|node| !node.is_api_view())),
         coverage: score::coverage(&controls, input),
-        nodes: input.evidence.nodes.iter().map(node).collect(),
+        nodes: report_nodes(input.evidence),
         sections,
         controls,
         own_checks,
@@ -130,19 +130,29 @@ fn control(
     input: &Input<'_>,
 ) -> Control {
     let mut judged = Vec::new();
+    let unseen = input.evidence.unseen_places();
     if check.subject == Subject::Cluster {
         judged.push((usize::MAX, judge::judge_cluster(check, cluster, input.tables)));
     } else {
         for (index, node) in nodes.iter().enumerate().filter(|(_, node)| control_plane::concerns(check, node.evidence))
         {
-            judged.extend(judge::judge(check, node, input.tables).into_iter().map(|judgement| (index, judgement)));
+            // what the API does not show of a node that was not seen is told by that it was not seen
+            let unseen = unseen.iter().any(|(place, _)| *place == index);
+            let told = judge::judge(check, node, input.tables).into_iter();
+            let told = told.filter(|judgement| !(unseen && judgement.verdict == Verdict::Unknown));
+            judged.extend(told.map(|judgement| (index, judgement)));
         }
         judged.extend(control_plane::unseen(check, input.evidence).map(|judgement| (usize::MAX, judgement)));
+        judged.extend(unseen.iter().map(|(place, node)| (*place, judge::unseen(node))));
         if judged.is_empty() {
             judged.push((usize::MAX, judge::unasked(Reason::NotAsked)));
         }
     }
-    let verdict = Verdict::over(judged.iter().map(|(_, judgement)| judgement.verdict)).unwrap_or(Verdict::Unknown);
+    let over = |seen: bool| {
+        let counted = judged.iter().filter(|(_, judgement)| !(seen && judgement.is_of_unseen()));
+        Verdict::over(counted.map(|(_, judgement)| judgement.verdict)).unwrap_or(Verdict::Unknown)
+    };
+    let (verdict, seen_verdict) = (over(false), over(true));
     let remediation = check.remediation.iter().map(|(platform, remedy)| {
         (platform.clone(), Remedy { text: remedy.text.trim().to_owned(), patch: remedy.patch.clone() })
     });
@@ -151,7 +161,7 @@ fn control(
         slug: check.id.clone(),
         title: check.title.clone(),
         verdict,
-        seen_verdict: verdict,
+        seen_verdict,
         severity: check.severity,
         level: line.map_or(1, |line| line.level),
         status: line.map_or("own", |line| if line.automated { "automated" } else { "manual" }).to_owned(),
@@ -159,7 +169,7 @@ fn control(
         scope: check.scope.name().to_owned(),
         reason: check.reason.trim().to_owned(),
         note: check.note.as_ref().map(|note| note.trim().to_owned()),
-        groups: grouping::group(judged, nodes),
+        groups: grouping::group(judged, nodes, input.evidence.node_count()),
         remediation: remediation.collect::<BTreeMap<_, _>>(),
         references: check.references.clone(),
     }
@@ -172,6 +182,35 @@ fn section(id: &str, title: &str, controls: &[Control]) -> Section {
         counts.add(control.verdict);
     }
     Section { id: id.to_owned(), title: title.to_owned(), counts }
+}
+
+fn report_nodes(evidence: &Evidence) -> Vec<report::Node> {
+    let mut nodes: Vec<report::Node> = evidence.nodes.iter().map(node).collect();
+    for (place, not_seen) in evidence.unseen_places() {
+        match nodes.get_mut(place) {
+            Some(known) => (known.state, known.why) = (not_seen.state, Some(not_seen.why.clone())),
+            None => nodes.push(unseen(not_seen)),
+        }
+    }
+    nodes
+}
+
+/// A node of which no more is known than that it exists.
+fn unseen(node: &Unseen) -> report::Node {
+    report::Node {
+        name: node.name.clone(),
+        state: node.state,
+        why: Some(node.why.clone()),
+        roles: Vec::new(),
+        os: node.os.clone(),
+        kernel: None,
+        kind: String::new(),
+        collected_at: String::new(),
+        distributions: Vec::new(),
+        collector: String::new(),
+        instances: Vec::new(),
+        notes: Vec::new(),
+    }
 }
 
 fn node(evidence: &NodeEvidence) -> report::Node {
@@ -217,6 +256,8 @@ fn node(evidence: &NodeEvidence) -> report::Node {
     };
     report::Node {
         name: evidence.name.clone(),
+        state: NodeState::Seen,
+        why: None,
         roles,
         os: evidence.host.os.clone(),
         kernel: evidence.host.kernel.clone(),

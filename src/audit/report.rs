@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::verdict::{Severity, Verdict};
-use crate::evidence::{Component, Ownership, Reason};
+use crate::evidence::{Component, NodeState, Ownership, Reason};
 
 /// Name and major version of the report's JSON form.
 pub const SCHEMA: &str = "kube-assay.report/v1";
@@ -153,6 +153,12 @@ pub struct CoverageGap {
 pub struct Node {
     /// Its name.
     pub name: String,
+    /// Whether its evidence is here; what it is not seen for stands in `why`.
+    #[serde(default, skip_serializing_if = "is_seen")]
+    pub state: NodeState,
+    /// Why it was not seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
     /// `control-plane`, `etcd`, `worker`: by what runs there.
     pub roles: Vec<String>,
     /// Operating system.
@@ -173,6 +179,11 @@ pub struct Node {
     /// Differences between what is written and what is in force, and other remarks.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
+fn is_seen(state: &NodeState) -> bool {
+    *state == NodeState::Seen
 }
 
 /// A running component.

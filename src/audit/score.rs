@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use super::Input;
 use super::report::{Control, Coverage, CoverageGap, Score, Scores};
 use super::verdict::Verdict;
+use crate::evidence::Evidence;
+use crate::evidence::objects::Source;
 
 /// Both scores over the controls of a level.
 pub fn scores(controls: &[Control], level: u8, with_nodes: bool) -> Scores {
@@ -44,6 +46,17 @@ fn percent(part: usize, whole: usize) -> f64 {
     (if part < whole { exact.floor() } else { exact }) / 10.0
 }
 
+/// Nodes that exist: those that were looked at or waited for, and those that the API lists.
+fn nodes_expected(evidence: &Evidence) -> Option<usize> {
+    let listed =
+        evidence.cluster.as_ref().filter(|cluster| cluster.source == Source::Api && cluster.nodes.gap.is_none());
+    let known = evidence.node_count();
+    match listed {
+        Some(cluster) => Some(known.max(cluster.nodes.items.len())),
+        None => (!evidence.unseen.is_empty()).then_some(known),
+    }
+}
+
 /// What was looked at, and what was not.
 pub fn coverage(controls: &[Control], input: &Input<'_>) -> Coverage {
     let applicable = controls.iter().filter(|control| control.verdict != Verdict::NotApplicable).count();
@@ -78,7 +91,7 @@ pub fn coverage(controls: &[Control], input: &Input<'_>) -> Coverage {
         applicable,
         percent: (applicable > 0).then(|| percent(covered, applicable)),
         nodes_seen: input.evidence.nodes.iter().filter(|node| !node.is_api_view()).count(),
-        nodes_expected: None,
+        nodes_expected: nodes_expected(input.evidence),
         gaps,
         limits: input.evidence.skipped.clone(),
     }

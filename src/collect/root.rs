@@ -237,8 +237,10 @@ impl Root {
         if state.st_dev == self.device {
             return Ok(());
         }
-        #[expect(clippy::useless_conversion, reason = "the type of the number differs between C libraries")]
-        let kind: i64 = fstatfs(file).map(|state| state.filesystem_type().0.into()).unwrap_or_default();
+        // glibc's number is signed, musl's is not
+        #[allow(clippy::useless_conversion, reason = "the type of the number differs between C libraries")]
+        let kind = fstatfs(file).map(|state| i64::try_from(state.filesystem_type().0).unwrap_or_default());
+        let kind = kind.unwrap_or_default();
         if REMOTE.contains(&kind) { Err(gap(Reason::Remote, &path.to_string_lossy())) } else { Ok(()) }
     }
 

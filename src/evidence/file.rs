@@ -5,12 +5,12 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use serde::{Deserialize, Serialize};
 
 use super::objects::ClusterEvidence;
-use super::{Evidence, NodeEvidence};
+use super::{Evidence, NodeEvidence, Unseen};
 
 /// Major version: a reader refuses any other.
 pub const MAJOR: u32 = 1;
 /// Minor version: grows when record kinds or fields are added.
-pub const MINOR: u32 = 1;
+pub const MINOR: u32 = 2;
 
 /// More than this, decompressed, is no evidence of ours.
 const LIMIT: u64 = 512 << 20;
@@ -69,6 +69,18 @@ struct NodeRecord {
 }
 
 #[derive(Serialize, Deserialize)]
+struct UnseenRecord {
+    kind: String,
+    node: Unseen,
+}
+
+#[derive(Serialize, Deserialize)]
+struct NoteRecord {
+    kind: String,
+    note: String,
+}
+
+#[derive(Serialize, Deserialize)]
 struct ClusterRecord {
     kind: String,
     cluster: ClusterEvidence,
@@ -92,10 +104,17 @@ pub fn write(evidence: &Evidence, tool: &str, out: impl Write) -> io::Result<()>
     for node in &evidence.nodes {
         line(&mut encoder, &NodeRecord { kind: "node".to_owned(), node: node.clone() })?;
     }
+    for node in &evidence.unseen {
+        line(&mut encoder, &UnseenRecord { kind: "unseen".to_owned(), node: node.clone() })?;
+    }
+    for note in &evidence.skipped {
+        line(&mut encoder, &NoteRecord { kind: "note".to_owned(), note: note.clone() })?;
+    }
     if let Some(cluster) = &evidence.cluster {
         line(&mut encoder, &ClusterRecord { kind: "cluster".to_owned(), cluster: cluster.clone() })?;
     }
-    let records = evidence.nodes.len() + usize::from(evidence.cluster.is_some());
+    let others = evidence.unseen.len() + evidence.skipped.len() + usize::from(evidence.cluster.is_some());
+    let records = evidence.nodes.len() + others;
     line(&mut encoder, &EndRecord { kind: "end".to_owned(), records })?;
     encoder.finish()?.flush()
 }
@@ -110,7 +129,17 @@ fn line(out: &mut impl Write, record: &impl Serialize) -> io::Result<()> {
 /// # Errors
 /// What keeps the file from being read whole; see [`EvidenceError`].
 pub fn read(input: impl Read, evidence: &mut Evidence) -> Result<(), EvidenceError> {
-    let lines = BufReader::new(zstd::Decoder::new(input)?.take(LIMIT)).lines();
+    read_bounded(input, LIMIT, evidence)
+}
+
+/// As [`read`], from somebody who may mean harm: at most `limit` bytes when decompressed, and little memory for that.
+///
+/// # Errors
+/// As [`read`]; what is cut by the bound is incomplete.
+pub fn read_bounded(input: impl Read, limit: u64, evidence: &mut Evidence) -> Result<(), EvidenceError> {
+    let mut decoder = zstd::Decoder::new(input)?;
+    decoder.window_log_max(if limit < LIMIT { 23 } else { 27 })?;
+    let lines = BufReader::new(decoder.take(limit)).lines();
     let (mut records, mut ended, mut header) = (0usize, None, false);
     for (index, text) in lines.enumerate() {
         let text = text?;
@@ -128,6 +157,16 @@ pub fn read(input: impl Read, evidence: &mut Evidence) -> Result<(), EvidenceErr
             "node" => {
                 let record: NodeRecord = serde_json::from_str(&text).map_err(wrong)?;
                 evidence.nodes.push(record.node);
+                records += 1;
+            }
+            "unseen" => {
+                let record: UnseenRecord = serde_json::from_str(&text).map_err(wrong)?;
+                evidence.unseen.push(record.node);
+                records += 1;
+            }
+            "note" => {
+                let record: NoteRecord = serde_json::from_str(&text).map_err(wrong)?;
+                evidence.skipped.push(record.note);
                 records += 1;
             }
             "cluster" => {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::effective::{effective, is_zero};
-use super::{Evidence, Instance, NodeEvidence, Observed, Ownership, Tables, Value};
+use super::{Evidence, Instance, NodeEvidence, Observed, Ownership, Tables, Unseen, Value};
 
 /// A default that follows another field's value, which the merging does not.
 const FOLLOWS_ANOTHER: &str = "nodeStatusReportFrequency";
@@ -23,6 +23,27 @@ impl Evidence {
                 None => self.nodes.push(view),
             }
         }
+    }
+}
+
+impl Evidence {
+    /// Nodes that were not seen with their places in a report: that of what the API shows of the node, or behind all others.
+    pub fn unseen_places(&self) -> Vec<(usize, &Unseen)> {
+        let mut next = self.nodes.len();
+        let mut place = |node: &Unseen| match self.nodes.iter().position(|known| known.name == node.name) {
+            Some(place) => place,
+            None => {
+                next += 1;
+                next - 1
+            }
+        };
+        self.unseen.iter().map(|node| (place(node), node)).collect()
+    }
+
+    /// Nodes of a report: those with evidence, and those that were not seen.
+    pub fn node_count(&self) -> usize {
+        let unseen = self.unseen_places().into_iter().map(|(place, _)| place + 1).max();
+        self.nodes.len().max(unseen.unwrap_or_default())
     }
 }
 

@@ -12,6 +12,7 @@ mod join;
 mod node;
 pub mod objects;
 mod observed;
+mod presence;
 mod value;
 mod version;
 
@@ -22,6 +23,7 @@ pub use node::{
 };
 pub use objects::Listing;
 pub use observed::{Gap, Observed, Origin, Overridden, Reason};
+pub use presence::{NodeState, Unseen};
 pub use value::Value;
 pub use version::{KNOWN, NotAVersion, Version};
 
@@ -30,9 +32,11 @@ pub use version::{KNOWN, NotAVersion, Version};
 pub struct Evidence {
     /// The hosts.
     pub nodes: Vec<NodeEvidence>,
+    /// Nodes that exist, by the cluster's API, and could not be looked at.
+    pub unseen: Vec<Unseen>,
     /// The cluster, through its API or from manifests.
     pub cluster: Option<objects::ClusterEvidence>,
-    /// Records of a kind that this version does not know, as named gaps.
+    /// Other limits of this evidence, one line each: records of a kind that this version does not know, logs that were refused.
     pub skipped: Vec<String>,
     /// SHA-256 of each evidence file that was read, hexadecimal.
     pub sha256: Vec<String>,

@@ -119,6 +119,8 @@ reasons! {
     TimedOut => "timed out",
     /// The process table is not complete.
     ViewIncomplete => "the process table is not complete",
+    /// A node that exists and whose evidence did not come.
+    NodeUnseen => "node not seen",
     /// No process, only its manifest: what runs is not known.
     NotRunning => "not running",
     /// The verdict differs between the versions that it could be.

@@ -1,5 +1,6 @@
 //! The summary that a person reads in a terminal: what fails first, what to do about it, what was not looked at.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
@@ -9,6 +10,7 @@ use super::escape::visible;
 use super::{Layout, RenderError};
 use crate::audit::report::{Control, Counts, Group, Report, Score};
 use crate::audit::verdict::{Severity, Verdict};
+use crate::evidence::{NodeState, Reason};
 
 pub(super) fn render(report: &Report, layout: &Layout, out: &mut dyn Write) -> Result<(), RenderError> {
     let mut page = Page { out, layout };
@@ -173,8 +175,11 @@ impl Page<'_> {
         if quiet {
             return Ok(());
         }
-        let told =
-            |group: &&Group| self.layout.verbose || !matches!(group.verdict, Verdict::Pass | Verdict::NotApplicable);
+        // a node that was not seen is told once, not at every control that fails elsewhere
+        let told = |group: &&Group| {
+            let quiet = matches!(group.verdict, Verdict::Pass | Verdict::NotApplicable);
+            self.layout.verbose || !(quiet || group.gap == Some(Reason::NodeUnseen))
+        };
         for group in control.groups.iter().filter(told) {
             self.group(group, nodes, control.groups.len() > 1)?;
         }
@@ -234,7 +239,7 @@ impl Page<'_> {
         }
         let unknown = report.controls.iter().filter(|control| control.verdict == Verdict::Unknown).count();
         self.heading(&format!("Not looked at ({unknown})"))?;
-        for gap in gaps {
+        for gap in gaps.iter().filter(|gap| gap.reason != Reason::NodeUnseen) {
             let shown = if gap.controls.len() > 8 && !self.layout.verbose {
                 format!("{} and {} more", gap.controls[..6].join(", "), gap.controls.len() - 6)
             } else {
@@ -247,15 +252,38 @@ impl Page<'_> {
             }
             self.wrapped(4, &shown, Style::new().dimmed())?;
         }
+        self.unseen(report)?;
         for limit in &report.coverage.limits {
             self.wrapped(2, &visible(limit), Style::new())?;
         }
         Ok(())
     }
 
+    /// Nodes that were not seen, those with one reason together.
+    fn unseen(&mut self, report: &Report) -> io::Result<()> {
+        let mut by_reason: BTreeMap<(NodeState, &str), Vec<&str>> = BTreeMap::new();
+        for node in report.nodes.iter().filter(|node| node.state != NodeState::Seen) {
+            by_reason.entry((node.state, node.why.as_deref().unwrap_or_default())).or_default().push(&node.name);
+        }
+        for ((state, why), names) in by_reason {
+            let most = if self.layout.verbose { usize::MAX } else { 6 };
+            let mut shown: Vec<String> = names.iter().take(most).map(|name| visible(name).into_owned()).collect();
+            if names.len() > most {
+                shown.push(format!("{} more", names.len() - most));
+            }
+            let word = if names.len() == 1 { "Node" } else { "Nodes" };
+            self.wrapped(
+                2,
+                &format!("{word} {} ({}): {}", shown.join(", "), state.word(), visible(why)),
+                Style::new(),
+            )?;
+        }
+        Ok(())
+    }
+
     fn nodes(&mut self, report: &Report) -> io::Result<()> {
         self.heading(&format!("Nodes ({})", report.nodes.len()))?;
-        for node in &report.nodes {
+        for node in report.nodes.iter().filter(|node| node.state == NodeState::Seen) {
             let roles = if node.roles.is_empty() { "no component seen".to_owned() } else { node.roles.join(", ") };
             self.wrapped(
                 2,

@@ -5,6 +5,7 @@ mod effective;
 mod example;
 mod explain;
 mod frames;
+mod manifests;
 mod output;
 mod progress;
 mod pss;
@@ -109,6 +110,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Collect(args) => audit::collect(&args),
         Command::Evaluate(args) => audit::evaluate(&args),
         Command::Render(args) => audit::render(&args),
+        Command::Manifests(args) => manifests::manifests(&args),
         Command::Unpack(args) => frames::unpack(&args),
         Command::Benchmarks(args) => explain::benchmarks(&args),
         Command::Explain(args) => explain::explain(&args),

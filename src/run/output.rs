@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::{Failure, say};
 use crate::audit::report::Report;
 use crate::cli::OutputArgs;
+use crate::evidence::frames::{self, Content};
 use crate::render::{self, Format, Layout, RenderError};
 
 /// Where the reports of a run go.
@@ -15,6 +16,8 @@ pub(crate) enum Target {
     Stdout,
     /// One file.
     File(PathBuf),
+    /// Standard output, everything but text as frames.
+    Frames,
     /// One file a format and benchmark.
     Directory(PathBuf),
 }
@@ -40,7 +43,9 @@ pub(crate) fn plan(args: &OutputArgs, reports: usize) -> Result<Plan, Failure> {
     let formats: Vec<&'static Format> = names.iter().filter_map(|name| render::format(name)).collect();
     let several = formats.len() * reports > 1;
     let directory = args.output.is_dir() || args.output.as_os_str().to_string_lossy().ends_with('/');
-    let target = if args.output == Path::new("-") {
+    let target = if args.frames {
+        Target::Frames
+    } else if args.output == Path::new("-") {
         if several && !formats.iter().all(|format| format.name == "text") {
             return Err(Failure::usage(
                 "several reports do not fit standard output: name a directory with --output DIR",
@@ -73,7 +78,8 @@ pub(crate) fn plan(args: &OutputArgs, reports: usize) -> Result<Plan, Failure> {
 impl Plan {
     /// True when a person reads the summary on standard output.
     pub(crate) fn shows_text(&self) -> bool {
-        matches!(self.target, Target::Stdout) && self.formats.iter().any(|format| format.name == "text")
+        matches!(self.target, Target::Stdout | Target::Frames)
+            && self.formats.iter().any(|format| format.name == "text")
     }
 
     /// Writes one report; `several` puts the benchmark into the names of files.
@@ -90,14 +96,19 @@ impl Plan {
                     }
                     stdout.flush()?;
                 }
+                Target::Frames => {
+                    let mut bytes = Vec::new();
+                    rendered(format.render(report, &self.layout, &mut bytes), Path::new("standard output"))?;
+                    if format.name == "text" {
+                        io::stdout().write_all(&bytes)?;
+                    } else {
+                        let body = frames::compressed(&bytes)?;
+                        super::frames::write(Content::File, &file_name(format, report, several), &body)?;
+                    }
+                }
                 Target::File(path) => self.to_file(format, report, path)?,
                 Target::Directory(directory) => {
-                    let name = if several {
-                        format!("report-{}.{}", report.run.benchmark.id, format.extension)
-                    } else {
-                        format!("report.{}", format.extension)
-                    };
-                    self.to_file(format, report, &directory.join(name))?;
+                    self.to_file(format, report, &directory.join(file_name(format, report, several)))?;
                 }
             }
         }
@@ -110,6 +121,14 @@ impl Plan {
             say(&format!("wrote {} ({} KiB)", path.display(), size.div_ceil(1024)));
         }
         Ok(())
+    }
+}
+
+fn file_name(format: &Format, report: &Report, several: bool) -> String {
+    if several {
+        format!("report-{}.{}", report.run.benchmark.id, format.extension)
+    } else {
+        format!("report.{}", format.extension)
     }
 }
 

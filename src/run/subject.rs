@@ -1,13 +1,14 @@
 //! What is audited: the subjects that the arguments name, and the evidence of them.
 
 use std::path::Path;
+use std::time::Duration;
 
 use super::example::{self, Example};
 use super::progress::Progress;
 use super::{Failure, audit};
-use crate::cli::{ClusterArgs, HostArgs, VersionOf};
+use crate::cli::{ClusterArgs, CollectorsOf, HostArgs, VersionOf};
 use crate::collect;
-use crate::collect::api::{self, ApiError, ApiOptions};
+use crate::collect::api::{self, ApiError, ApiOptions, CollectorOptions};
 use crate::evidence::objects::ClusterEvidence;
 use crate::evidence::{Component, Evidence, NodeEvidence, Ownership, Tables, Version};
 
@@ -31,6 +32,9 @@ pub(crate) fn collect(args: &HostArgs, tables: &Tables, quiet: bool) -> Result<S
         }
         let lines = evidence.nodes.iter().map(|node| format!("example: recorded node {}", node.name)).collect();
         return Ok(Subjects { evidence, lines });
+    }
+    if let Some(collectors) = &args.collectors {
+        return of_collectors(args, collectors, tables, &now);
     }
     let of_cluster = &args.cluster;
     if let Some(path) = &of_cluster.manifests {
@@ -65,17 +69,49 @@ pub(crate) fn cluster(
         return collect::collect_manifests(path, args.complete, tables, now)
             .map_err(|error| Failure::usage(error.to_string()));
     }
-    let options = ApiOptions {
+    api::collect_cluster(&api_options(args, node_views), tables, now).map_err(|error| refused(&error))
+}
+
+fn api_options(args: &ClusterArgs, node_views: bool) -> ApiOptions {
+    ApiOptions {
         kubeconfig: args.kubeconfig.clone(),
         context: args.context.clone(),
         concurrency: usize::from(args.concurrency),
-        timeout: std::time::Duration::from_secs(args.timeout),
+        timeout: Duration::from_secs(args.timeout),
         node_views,
-    };
-    api::collect_cluster(&options, tables, now).map_err(|error| match error {
+    }
+}
+
+fn refused(error: &ApiError) -> Failure {
+    match error {
         ApiError::Configuration(_) => Failure::usage(error.to_string()),
         _ => Failure::incomplete(error.to_string()),
-    })
+    }
+}
+
+/// The API, and every node through its collector.
+fn of_collectors(args: &HostArgs, of: &CollectorsOf, tables: &Tables, now: &str) -> Result<Subjects, Failure> {
+    let options = CollectorOptions {
+        namespace: of.namespace.clone(),
+        daemonset: of.daemonset.clone(),
+        deadline: Duration::from_secs(args.deadline),
+        max_age: Duration::from_secs(args.max_age),
+    };
+    let (cluster, collected) = api::collect_with_nodes(&api_options(&args.cluster, true), &options, tables, now)
+        .map_err(|error| refused(&error))?;
+    let (seen, all) = (collected.nodes.len(), collected.nodes.len() + collected.unseen.len());
+    let lines = vec![
+        format!("the API of cluster {}", cluster.name),
+        format!("{seen} of {all} nodes, through the collectors of {}/{}", of.namespace, of.daemonset),
+    ];
+    let evidence = Evidence {
+        nodes: collected.nodes,
+        unseen: collected.unseen,
+        cluster: Some(cluster),
+        skipped: collected.notes,
+        ..Evidence::default()
+    };
+    Ok(Subjects { evidence, lines })
 }
 
 /// The API, and this node where that was asked for or the API knows it by its machine id.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::{Request, StatusCode};
+use http_body_util::BodyExt;
 use kube::Client;
 use kube::client::Body;
 use serde::Deserialize;
@@ -87,6 +88,38 @@ impl Asker {
     /// One object.
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Refused> {
         self.ask(path, "application/json", path).await
+    }
+
+    /// The beginning of an answer that is no object, such as a log: at most `limit` bytes, whoever sends more. One attempt.
+    pub(super) async fn text(&self, uri: &str, limit: usize, time: Duration) -> Result<Vec<u8>, (StatusCode, String)> {
+        let failed = |error: &dyn std::fmt::Display| (StatusCode::SERVICE_UNAVAILABLE, error.to_string());
+        let Ok(_permit) = self.in_flight.acquire().await else { return Err(failed(&"ended")) };
+        let request = Request::get(uri).body(Body::empty()).map_err(|error| failed(&error))?;
+        let left = self.deadline.saturating_duration_since(Instant::now()).min(time);
+        let answered = tokio::time::timeout(left, async {
+            let answer = self.client.send(request).await.map_err(|error| failed(&error))?;
+            let (head, mut body) = answer.into_parts();
+            let mut bytes = Vec::new();
+            while let Some(frame) = body.frame().await {
+                let frame = frame.map_err(|error| failed(&error))?;
+                if let Some(data) = frame.data_ref() {
+                    bytes.extend_from_slice(&data[..data.len().min(limit - bytes.len())]);
+                }
+                if bytes.len() == limit {
+                    break;
+                }
+            }
+            Ok((head.status, bytes))
+        });
+        match answered.await {
+            Err(_) => Err(failed(&"no answer in time")),
+            Ok(Err(error)) => Err(error),
+            Ok(Ok((StatusCode::OK, bytes))) => Ok(bytes),
+            Ok(Ok((status, bytes))) => {
+                let said: Said = serde_json::from_slice(&bytes).unwrap_or_default();
+                Err((status, said.message))
+            }
+        }
     }
 
     /// A whole list. A kind that is not served has no objects.
@@ -202,6 +235,13 @@ impl Asker {
             status => Err(Again::Never(Refused::Gap(gap(Reason::Io, format!("the server answers {status}"))))),
         }
     }
+}
+
+/// What a server says when it refuses.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Said {
+    message: String,
 }
 
 enum Again {

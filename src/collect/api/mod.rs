@@ -1,11 +1,13 @@
 //! The cluster's API: every list that a fact needs, page by page, straight into narrow types. GET only.
 
+mod collectors;
 mod configz;
 mod kube_proxy;
 mod list;
 mod mirror_pods;
 mod resources;
 mod reviews;
+pub mod rights;
 pub(super) mod views;
 
 use std::collections::BTreeMap;
@@ -17,6 +19,7 @@ use serde::Deserialize;
 
 use crate::evidence::objects::{ClusterEvidence, Source};
 use crate::evidence::{Gap, Listing, Reason, Tables, Version};
+pub use collectors::{Collected, CollectorOptions};
 use list::{Asker, Refused};
 
 pub use configz::Kubelets;
@@ -77,6 +80,28 @@ pub fn collect_cluster(options: &ApiOptions, tables: &Tables, now: &str) -> Resu
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| ApiError::Configuration(error.to_string()))?;
     runtime.block_on(collect(options, tables, now))
+}
+
+/// Collects the cluster's objects and, meanwhile, the evidence of its nodes from the collectors' logs.
+///
+/// # Errors
+/// As [`collect_cluster`]: a node that does not answer is one of those that are not seen.
+pub fn collect_with_nodes(
+    options: &ApiOptions,
+    collectors: &CollectorOptions,
+    tables: &Tables,
+    now: &str,
+) -> Result<(ClusterEvidence, Collected), ApiError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| ApiError::Configuration(error.to_string()))?;
+    runtime.block_on(async {
+        let (config, _) = configuration(options).await?;
+        let client = Client::try_from(config).map_err(|error| ApiError::Configuration(error.to_string()))?;
+        // what was begun before the deadline may end after it
+        let asker = Asker::new(client, options.concurrency.max(1), collectors.deadline + Duration::from_secs(30));
+        let (cluster, nodes) = tokio::join!(collect(options, tables, now), collectors::collect(&asker, collectors));
+        Ok((cluster?, nodes))
+    })
 }
 
 async fn collect(options: &ApiOptions, tables: &Tables, now: &str) -> Result<ClusterEvidence, ApiError> {

@@ -8,6 +8,7 @@ use super::controls::members;
 use super::text::{self, NAME, SENTENCE, short};
 use super::words;
 use crate::audit::report::{Counts, Instance, Node, Report};
+use crate::evidence::NodeState;
 
 /// Up to so many nodes each has its own entry.
 const ALONE: usize = 12;
@@ -64,6 +65,7 @@ struct InstanceView {
 /// What makes nodes alike: everything that is shown but names, process ids and times.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Likeness<'a> {
+    seen: (NodeState, Option<&'a str>),
     roles: &'a [String],
     os: Option<&'a str>,
     kernel: Option<&'a str>,
@@ -134,6 +136,7 @@ fn verdicts(report: &Report) -> Vec<Counts> {
 
 fn likeness<'a>(node: &'a Node, verdicts: &Counts) -> Likeness<'a> {
     Likeness {
+        seen: (node.state, node.why.as_deref()),
         roles: &node.roles,
         os: node.os.as_deref(),
         kernel: node.kernel.as_deref(),
@@ -170,13 +173,18 @@ impl Entry {
             ),
         );
         fact("Distribution", short(&node.distributions.join(", "), NAME));
+        if let Some(why) = &node.why {
+            fact("Not seen", text::sentence(&short(&format!("{}: {why}", node.state.word()), SENTENCE)));
+        }
+        let seen = node.state == NodeState::Seen;
         fact(
             "Collected",
-            format!(
-                "{}, {}",
-                text::time(&node.collected_at),
-                if node.kind == "live" { "on the running host" } else { "from a recorded host" }
-            ),
+            if seen {
+                let from = if node.kind == "live" { "on the running host" } else { "from a recorded host" };
+                format!("{}, {from}", text::time(&node.collected_at))
+            } else {
+                String::new()
+            },
         );
         fact("Collector’s rights", short(&node.collector, NAME));
         Self {

@@ -1,0 +1,137 @@
+//! What is asked of an audit from inside a cluster: where its collectors are, what is applied, how its reports come back.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+/// The image of the manifests; its version is this program's.
+pub const IMAGE: &str = concat!("kube-assay:", env!("CARGO_PKG_VERSION"));
+/// The namespace of the manifests.
+pub const NAMESPACE: &str = "kube-assay";
+
+/// Arguments of `manifests`.
+#[derive(Debug, Args)]
+pub struct ManifestsArgs {
+    /// What to print
+    pub kind: ManifestKind,
+    /// Namespace of it all
+    #[arg(long, value_name = "NAME", default_value = NAMESPACE, value_parser = parse_namespace)]
+    pub namespace: String,
+    /// Image of collectors and auditor, as your registry names it
+    #[arg(long, value_name = "IMAGE", default_value = IMAGE, value_parser = parse_image)]
+    pub image: String,
+    /// When the CronJob audits
+    #[arg(long, value_name = "CRON", default_value = "17 3 * * *", value_parser = parse_schedule)]
+    pub schedule: String,
+    /// Time zone of the schedule, such as Europe/Madrid [default: the control plane's]
+    #[arg(long, value_name = "ZONE", value_parser = parse_zone)]
+    pub time_zone: Option<String>,
+    /// Seconds after which the CronJob's collectors collect again [default: 3600]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(10..=604_800))]
+    pub every: Option<u64>,
+    /// Capabilities of the collectors; without SYS_PTRACE what rests on a component's environment stays unknown, without
+    /// DAC_READ_SEARCH what lies in closed directories of other users than root
+    #[arg(long, value_name = "CAPABILITY", value_delimiter = ',')]
+    pub add_capability: Vec<Capability>,
+    /// Seconds that the auditor waits for nodes
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub deadline: u64,
+}
+
+/// A capability that a collector can make use of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum Capability {
+    /// Environment, executable and own root of the components' processes
+    #[value(name = "SYS_PTRACE", alias = "sys-ptrace")]
+    SysPtrace,
+    /// Directories that are closed to others, such as etcd's
+    #[value(name = "DAC_READ_SEARCH", alias = "dac-read-search")]
+    DacReadSearch,
+}
+
+impl Capability {
+    /// As Kubernetes names it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SysPtrace => "SYS_PTRACE",
+            Self::DacReadSearch => "DAC_READ_SEARCH",
+        }
+    }
+}
+
+/// What can be applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ManifestKind {
+    /// One audit: namespace, rights, collectors, Job
+    Job,
+    /// Audits on a schedule: the same with a CronJob
+    Cronjob,
+    /// Namespace and rights alone, for an audit of the API from elsewhere
+    Rbac,
+}
+
+/// Arguments of `unpack`.
+#[derive(Debug, Args)]
+pub struct UnpackArgs {
+    /// The log, or - for standard input
+    #[arg(value_name = "LOG", default_value = "-")]
+    pub log: PathBuf,
+    /// Directory to write the files to
+    #[arg(long, short, value_name = "DIR")]
+    pub output: PathBuf,
+}
+
+fn of_letters(text: &str, most: usize, others: &str, what: &str) -> Result<String, String> {
+    let letter = |letter: char| letter.is_ascii_alphanumeric() || others.contains(letter);
+    let edge = text.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '*');
+    if edge && text.len() <= most && text.chars().all(letter) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("{text} is no {what}"))
+    }
+}
+
+fn parse_namespace(text: &str) -> Result<String, String> {
+    if text.bytes().any(|byte| byte.is_ascii_uppercase()) || text.ends_with('-') {
+        return Err(format!("{text} is no namespace"));
+    }
+    of_letters(text, 63, "-", "namespace")
+}
+
+fn parse_image(text: &str) -> Result<String, String> {
+    of_letters(text, 400, "-._:/@", "image")
+}
+
+fn parse_schedule(text: &str) -> Result<String, String> {
+    let fields = text.split_whitespace().count();
+    if fields != 5 {
+        return Err(format!("{text} has {fields} fields, a schedule has 5: minute, hour, day, month, weekday"));
+    }
+    of_letters(text, 100, "*/,- ", "schedule")
+}
+
+fn parse_zone(text: &str) -> Result<String, String> {
+    of_letters(text, 60, "/_+-", "time zone")
+}
+
+/// Where the collectors are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CollectorsOf {
+    /// Namespace of the DaemonSet.
+    pub namespace: String,
+    /// Its name.
+    pub daemonset: String,
+}
+
+pub(super) fn parse_collectors(text: &str) -> Result<CollectorsOf, String> {
+    let name = |text: &str| {
+        let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'.';
+        !text.is_empty() && text.len() <= 253 && text.bytes().all(letter)
+    };
+    match text.split_once('/') {
+        Some((namespace, daemonset)) if name(namespace) && name(daemonset) => {
+            Ok(CollectorsOf { namespace: namespace.to_owned(), daemonset: daemonset.to_owned() })
+        }
+        _ => Err(format!("{text} is not of the form NAMESPACE/DAEMONSET")),
+    }
+}

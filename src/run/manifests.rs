@@ -1,0 +1,124 @@
+//! `manifests`: what is applied to a cluster, from one template, so that files and documents cannot drift apart.
+
+use std::io::Write;
+
+use serde::Serialize;
+use tera::{Context, Tera};
+
+use super::audit::VERSION;
+use super::{FINISHED, Failure};
+use crate::cli::{ManifestKind, ManifestsArgs};
+use crate::collect::api::rights::{RIGHTS, Right};
+
+const MANIFESTS: &str = include_str!("../../templates/manifests.yaml");
+const AUDITOR: &str = include_str!("../../templates/auditor.yaml");
+
+/// A rule as it stands in a role.
+#[derive(Serialize)]
+struct Rule {
+    why: &'static str,
+    groups: String,
+    resources: String,
+    verbs: String,
+}
+
+#[derive(Serialize)]
+struct Role {
+    namespace: String,
+    rules: Vec<Rule>,
+}
+
+/// Prints the manifests that were asked for.
+pub(super) fn manifests(args: &ManifestsArgs) -> Result<u8, Failure> {
+    std::io::stdout().write_all(text(args)?.as_bytes())?;
+    Ok(FINISHED)
+}
+
+fn text(args: &ManifestsArgs) -> Result<String, Failure> {
+    let (about, file, kind, collectors) = match args.kind {
+        ManifestKind::Job => ("one audit of every node and the API", "job.yaml", "Job", true),
+        ManifestKind::Cronjob => ("audits of every node and the API on a schedule", "cronjob.yaml", "CronJob", true),
+        ManifestKind::Rbac => ("the auditor's identity and its rights, nothing that runs", "rbac.yaml", "", false),
+    };
+    let scheduled = args.kind == ManifestKind::Cronjob;
+    let every = args.every.unwrap_or(3600);
+    let mut context = Context::new();
+    context.insert("version", VERSION);
+    context.insert("about", about);
+    context.insert("command", &command(args));
+    context.insert("file", file);
+    context.insert("namespace", &args.namespace);
+    context.insert("image", &args.image);
+    context.insert("deadline", &args.deadline);
+    // a collection that comes a little late is not old
+    context.insert("max_age", &if scheduled { every + every / 2 + 60 } else { 3600 });
+    context.insert("keep", &if scheduled { 86_400 * 7 } else { 86_400 });
+    context.insert("every", &scheduled.then_some(every));
+    context.insert("schedule", &scheduled.then_some(&args.schedule));
+    context.insert("time_zone", &args.time_zone);
+    let mut capabilities: Vec<&str> = args.add_capability.iter().map(|capability| capability.name()).collect();
+    capabilities.dedup();
+    context.insert("capabilities", &(!capabilities.is_empty()).then(|| format!("[{}]", capabilities.join(", "))));
+    context.insert("job_kind", kind);
+    context.insert("with_job", &collectors);
+    context.insert("with_collectors", &collectors);
+    context.insert("collectors", &collectors);
+    let wanted = |right: &&Right| collectors || right.namespace.is_none_or(|namespace| is_of_cluster(namespace));
+    let cluster: Vec<Rule> = RIGHTS.iter().filter(|right| right.namespace.is_none()).map(rule).collect();
+    context.insert("cluster_rules", &cluster);
+    let mut roles: Vec<Role> = Vec::new();
+    for right in RIGHTS.iter().filter(wanted) {
+        let Some(namespace) = right.namespace else { continue };
+        let namespace = namespace.replace("{namespace}", &args.namespace);
+        match roles.iter_mut().find(|role| role.namespace == namespace) {
+            Some(role) => role.rules.push(rule(right)),
+            None => roles.push(Role { namespace, rules: vec![rule(right)] }),
+        }
+    }
+    context.insert("roles", &roles);
+    let failed = |error: tera::Error| Failure::internal(format!("template: {error}"));
+    let mut tera = Tera::default();
+    tera.autoescape_on(Vec::<&str>::new());
+    tera.add_raw_templates([("manifests", MANIFESTS), ("auditor", AUDITOR)]).map_err(failed)?;
+    let job = tera.render("auditor", &context).map_err(failed)?;
+    let indent = if scheduled { "      " } else { "  " };
+    let job: Vec<String> = job.lines().map(|line| format!("{indent}{line}")).collect();
+    context.insert("job", &job.join("\n"));
+    let text = tera.render("manifests", &context).map_err(failed)?;
+    Ok(format!("{}\n", text.trim_end()))
+}
+
+/// Needed without collectors too.
+fn is_of_cluster(namespace: &str) -> bool {
+    matches!(namespace, "default" | "kube-system")
+}
+
+fn rule(right: &Right) -> Rule {
+    let list = |words: &[&str]| {
+        let quoted: Vec<String> =
+            words.iter().map(|word| if word.is_empty() { "\"\"".to_owned() } else { (*word).to_owned() }).collect();
+        format!("[{}]", quoted.join(", "))
+    };
+    Rule { why: right.why, groups: list(right.groups), resources: list(right.resources), verbs: list(right.verbs) }
+}
+
+/// The command line that makes the same again.
+fn command(args: &ManifestsArgs) -> String {
+    let kind = match args.kind {
+        ManifestKind::Job => "job",
+        ManifestKind::Cronjob => "cronjob",
+        ManifestKind::Rbac => "rbac",
+    };
+    let mut words = vec![format!("kube-assay manifests {kind}")];
+    if args.namespace != crate::cli::NAMESPACE {
+        words.push(format!("--namespace {}", args.namespace));
+    }
+    if !args.add_capability.is_empty() {
+        let names: Vec<&str> = args.add_capability.iter().map(|capability| capability.name()).collect();
+        words.push(format!("--add-capability {}", names.join(",")));
+    }
+    if args.image != crate::cli::IMAGE {
+        words.push(format!("--image {}", args.image));
+    }
+    words.join(" ")
+}

@@ -1,0 +1,137 @@
+//! What is applied to a cluster: the files of the repository are what the program prints, and hold no more than they may.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test that cannot set up its world ends, with the place"
+)]
+
+mod support;
+
+use std::fs;
+
+use serde_json::Value;
+use support::binary::run;
+use support::repository::root;
+
+fn printed(arguments: &[&str]) -> String {
+    let ran = run([&["manifests"], arguments].concat());
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    ran.out
+}
+
+fn objects(text: &str) -> Vec<Value> {
+    text.split("\n---\n").map(|document| serde_saphyr::from_str(document).unwrap()).collect()
+}
+
+fn of_kind<'a>(objects: &'a [Value], kind: &str) -> Vec<&'a Value> {
+    objects.iter().filter(|object| object["kind"] == kind).collect()
+}
+
+/// Regenerate with `kube-assay manifests job > job.yaml`, likewise `cronjob`.
+#[test]
+fn the_files_are_what_the_program_prints() {
+    for kind in ["job", "cronjob"] {
+        let file = fs::read_to_string(root().join(format!("{kind}.yaml"))).unwrap();
+        assert!(file == printed(&[kind]), "{kind}.yaml is not what `kube-assay manifests {kind}` prints");
+    }
+}
+
+#[test]
+fn the_auditor_may_only_read() {
+    for kind in ["job", "cronjob", "rbac"] {
+        let all = objects(&printed(&[kind]));
+        let roles = [of_kind(&all, "ClusterRole"), of_kind(&all, "Role")].concat();
+        assert!(roles.len() > 2);
+        for rule in roles.iter().flat_map(|role| role["rules"].as_array().unwrap()) {
+            let words = |field: &str| -> Vec<&str> {
+                rule[field].as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect()
+            };
+            assert!(words("verbs").iter().all(|verb| matches!(*verb, "get" | "list")), "{rule}");
+            let forbidden = ["*", "secrets", "nodes/proxy", "pods/exec", "pods/attach", "pods/portforward"];
+            assert!(!words("resources").iter().any(|resource| forbidden.contains(resource)), "{rule}");
+            assert!(!words("apiGroups").contains(&"*"), "{rule}");
+        }
+        let logs = |role: &&Value| role["rules"].to_string().contains("pods/log");
+        assert!(of_kind(&all, "ClusterRole").iter().all(|role| !logs(role)));
+        for role in of_kind(&all, "Role").iter().filter(|role| logs(role)) {
+            assert_eq!(role["metadata"]["namespace"], "kube-assay");
+        }
+    }
+}
+
+#[test]
+fn the_collectors_hold_what_they_need() {
+    for kind in ["job", "cronjob"] {
+        let all = objects(&printed(&[kind]));
+        let pod = &of_kind(&all, "DaemonSet")[0]["spec"]["template"]["spec"];
+        assert_eq!(pod["automountServiceAccountToken"], false);
+        assert!(pod.get("hostPID").is_none() && pod.get("hostNetwork").is_none() && pod.get("hostIPC").is_none());
+        assert_eq!(pod["tolerations"], serde_json::json!([{"operator": "Exists"}]));
+        assert_eq!(pod["securityContext"]["seccompProfile"]["type"], "RuntimeDefault");
+        let container = &pod["containers"][0];
+        let context = &container["securityContext"];
+        assert_eq!(context["readOnlyRootFilesystem"], true);
+        assert_eq!(context["allowPrivilegeEscalation"], false);
+        assert_eq!(context["capabilities"], serde_json::json!({"drop": ["ALL"]}));
+        assert_eq!(container["volumeMounts"][0]["readOnly"], true);
+        assert_eq!(container["volumeMounts"][0]["recursiveReadOnly"], "IfPossible");
+        assert_eq!(container["resources"]["limits"]["memory"], "64Mi");
+        // frames are bound to the pod
+        assert_eq!(container["env"][0]["valueFrom"]["fieldRef"]["fieldPath"], "metadata.uid");
+    }
+    let all = objects(&printed(&["job", "--add-capability", "SYS_PTRACE"]));
+    let container = &of_kind(&all, "DaemonSet")[0]["spec"]["template"]["spec"]["containers"][0];
+    assert_eq!(
+        container["securityContext"]["capabilities"],
+        serde_json::json!({"drop": ["ALL"], "add": ["SYS_PTRACE"]})
+    );
+}
+
+#[test]
+fn what_is_given_stands_everywhere() {
+    let text = printed(&[
+        "cronjob",
+        "--namespace",
+        "audits",
+        "--image",
+        "registry.example:5000/a/kube-assay@sha256:0a",
+        "--schedule",
+        "*/5 * * * *",
+        "--time-zone",
+        "Europe/Madrid",
+        "--every",
+        "600",
+    ]);
+    let all = objects(&text);
+    let job = of_kind(&all, "CronJob")[0];
+    assert_eq!(job["spec"]["schedule"], "*/5 * * * *");
+    assert_eq!(job["spec"]["timeZone"], "Europe/Madrid");
+    let namespaces: Vec<&Value> = all.iter().map(|object| &object["metadata"]["namespace"]).collect();
+    assert!(!namespaces.contains(&&Value::from("kube-assay")), "{namespaces:?}");
+    let container = &of_kind(&all, "DaemonSet")[0]["spec"]["template"]["spec"]["containers"][0];
+    assert_eq!(container["image"], "registry.example:5000/a/kube-assay@sha256:0a");
+    assert!(container["args"].as_array().unwrap().contains(&Value::from("--every=600")));
+    let auditor = &job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0];
+    assert!(auditor["args"].as_array().unwrap().contains(&Value::from("--collectors=audits/collector")));
+    assert!(auditor["args"].as_array().unwrap().contains(&Value::from("--max-age=960")));
+}
+
+#[test]
+fn nothing_that_is_given_becomes_yaml() {
+    let wrong = [
+        ["--namespace", "a: b"],
+        ["--namespace", "a\nb"],
+        ["--namespace", "-a"],
+        ["--image", "a b"],
+        ["--image", "a\n- x"],
+        ["--image", "\"a"],
+        ["--schedule", "* * * *"],
+        ["--schedule", "* * * * \"x"],
+        ["--time-zone", "a'b"],
+    ];
+    for arguments in wrong {
+        let ran = run([&["manifests", "cronjob"], &arguments[..]].concat());
+        assert_eq!(ran.code, Some(2), "{arguments:?}");
+    }
+}
