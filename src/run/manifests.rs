@@ -63,7 +63,7 @@ fn text(args: &ManifestsArgs) -> Result<String, Failure> {
     context.insert("with_job", &collectors);
     context.insert("with_collectors", &collectors);
     context.insert("collectors", &collectors);
-    let wanted = |right: &&Right| collectors || right.namespace.is_none_or(|namespace| is_of_cluster(namespace));
+    let wanted = |right: &&Right| collectors || right.namespace.is_none_or(is_of_cluster);
     let cluster: Vec<Rule> = RIGHTS.iter().filter(|right| right.namespace.is_none()).map(rule).collect();
     context.insert("cluster_rules", &cluster);
     let mut roles: Vec<Role> = Vec::new();

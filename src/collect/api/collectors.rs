@@ -6,6 +6,8 @@
 
 mod cluster;
 mod frames;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -127,6 +129,16 @@ async fn look(
             format!(
                 "pod {} calls itself a collector and is not controlled by the DaemonSet (UID {}): its log was not read",
                 pod.metadata.name, daemonset.metadata.uid
+            ),
+        );
+    }
+    for pod in own.iter().filter(|pod| !pod.is_as_written(daemonset)) {
+        note(
+            notes,
+            format!(
+                "pod {} on node {} does not run what the DaemonSet says (adopted, or changed by an admission plugin): what it says of that node rests on whoever made it",
+                pod.metadata.name,
+                pod.node()
             ),
         );
     }

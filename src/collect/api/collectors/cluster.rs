@@ -42,6 +42,25 @@ pub(super) struct DaemonSet {
 #[serde(default)]
 struct DaemonSetSpec {
     selector: Selector,
+    template: Template,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct Template {
+    spec: PodSpec,
+}
+
+/// The words of a container: what makes it a collector.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+struct Container {
+    name: String,
+    image: String,
+    #[serde(deserialize_with = "null_is_default")]
+    command: Vec<String>,
+    #[serde(deserialize_with = "null_is_default")]
+    args: Vec<String>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -202,6 +221,8 @@ pub(super) struct ApiPod {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct PodSpec {
+    #[serde(deserialize_with = "null_is_default")]
+    containers: Vec<Container>,
     node_name: String,
     affinity: Option<Affinity>,
 }
@@ -288,6 +309,13 @@ struct Detail {
 impl ApiPod {
     pub(super) fn is_controlled_by(&self, uid: &str) -> bool {
         self.metadata.owner_references.iter().any(|owner| owner.controller && owner.uid == uid)
+    }
+
+    /// True when it runs what the DaemonSet says. A pod with the collectors' labels is adopted by the DaemonSet's controller,
+    /// whoever made it, and an admission plugin may change one: either is worth a word.
+    pub(super) fn is_as_written(&self, daemonset: &DaemonSet) -> bool {
+        let own = |containers: &[Container]| containers.iter().find(|one| one.name == CONTAINER).cloned();
+        own(&self.spec.containers) == own(&daemonset.spec.template.spec.containers)
     }
 
     /// True when it bears the labels or the name of the collectors.

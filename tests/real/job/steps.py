@@ -1,0 +1,195 @@
+"""What is done to the cluster, and what the audit must say of it."""
+
+import json
+
+from cluster import NAMESPACE, NODES, Cluster, wait
+
+PTRACE = ("--add-capability", "SYS_PTRACE")
+READS = ("get", "list")
+
+
+class Held:
+    """What was held, and what differs."""
+
+    def __init__(self) -> None:
+        self.count, self.differences = 0, []
+
+    def that(self, true: bool, what: str, found="") -> None:
+        """Notes that something is so, or what is found instead."""
+        self.count += 1
+        if not true:
+            self.differences.append(f"{what}: {str(found)[:600]}")
+
+
+def stock(cluster: Cluster, held: Held) -> None:
+    """Three of three nodes, and what stays unknown is what the manifest says stays unknown."""
+    audit = cluster.audit(remove=False)
+    report = audit.report
+    held.that(audit.ended == "Complete" and audit.code == 0, "the Job completes", (audit.ended, audit.code))
+    seen = (report["coverage"]["nodes_seen"], report["coverage"]["nodes_expected"])
+    held.that(seen == (3, 3), "3 of 3 nodes are seen", (seen, audit.unseen(), audit.limits()))
+    roles = {node["name"]: node["roles"] for node in report["nodes"]}
+    held.that(roles == {"cp1": ["control-plane", "etcd"], "w1": ["worker"], "w2": ["worker"]}, "roles", roles)
+    text = audit.log.split("kube-assay/frame/")[0]
+    held.that("3 of 3 nodes" in text, "the text says so", text[:500])
+    unknown = [(one["id"], one["groups"][0]["found"]) for one in report["controls"] if one["verdict"] == "unknown"]
+    held.that(all("the environment of" in found for _, found in unknown),
+              "unknown is only what rests on an environment", unknown)
+
+
+def isolation(cluster: Cluster, held: Held) -> None:
+    """What is in force in the collectors of the step before."""
+    for node in NODES:
+        pids = cluster.run(node, "pgrep", "-f", "collect --host-root").split()
+        held.that(len(pids) == 1, f"{node}: one collector stays", pids)
+        status = dict(line.split(":\t", 1) for line in
+                      cluster.run(node, "cat", f"/proc/{pids[0]}/status").splitlines() if ":\t" in line)
+        held.that(status["Uid"].split()[0] == "0", f"{node}: uid", status["Uid"])
+        held.that(int(status["CapEff"], 16) == 0, f"{node}: no capability", status["CapEff"])
+        held.that(status["Seccomp"] == "2" and status["NoNewPrivs"] == "1", f"{node}: seccomp, no new privileges", status)
+        mounts = [line.split()[4:6] for line in cluster.run(node, "cat", f"/proc/{pids[0]}/mountinfo").splitlines()]
+        options = {place: words.split(",") for place, words in mounts}
+        held.that("ro" in options["/"] and "ro" in options["/host"], f"{node}: root and host are read-only", mounts[:4])
+        held.that("/var/run/secrets/kubernetes.io/serviceaccount" not in options, f"{node}: no token", list(options))
+        resident = int(status["VmRSS"].split()[0])
+        held.that(resident <= 4096, f"{node}: an idle collector takes at most 4 MiB", f"{resident} KiB")
+    # a write into the host's root fails, whoever asks
+    pod = cluster.objects("pods", "-n", NAMESPACE, "-l", "app.kubernetes.io/component=collector")[0]
+    held.that(pod["spec"]["priority"] == 0 and pod["spec"]["preemptionPolicy"] == "Never", "priority", pod["spec"])
+    namespace = json.loads(cluster.kubectl("get", "namespace", NAMESPACE, "-o", "json"))
+    held.that(namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "privileged", "labels", namespace)
+
+
+def identity(cluster: Cluster, held: Held) -> None:
+    """The API server's own log: the auditor read and wrote nothing, was refused nothing, and collectors asked nothing."""
+    # lists that the server is slow to log
+    requests = wait(10, "requests in the audit log", lambda: [
+        json.loads(line) for line in cluster.audit_log.read_text().splitlines()])
+    of = {name: [one for one in requests if one["user"]["username"].endswith(f":{name}")]
+          for name in ("auditor", "collector")}
+    held.that(len(of["auditor"]) > 30, "the auditor asked", len(of["auditor"]))
+    held.that(not of["collector"], "collectors ask nothing", of["collector"][:1])
+    writes = [one for one in of["auditor"] if one["verb"] not in READS]
+    held.that(not writes, "nothing is written", [(one["verb"], one["requestURI"]) for one in writes])
+    refused = {one["requestURI"] for one in of["auditor"] if one["responseStatus"]["code"] in (401, 403)}
+    held.that(not refused, "nothing is refused that is asked for", sorted(refused)[:5])
+    account = "system:serviceaccount:kube-assay:auditor"
+    able = cluster.kubectl("auth", "can-i", "--list", "--as", account, "-n", NAMESPACE)
+    wrong = [line for line in able.splitlines()[1:] if line.split("[")[-1].rstrip("] ").split() not in
+             (["get"], ["list"], ["get", "list"], ["list", "get"], ["create"])]
+    held.that(not wrong, "rights are to read", wrong)
+    creates = [line.split()[0] for line in able.splitlines()[1:] if "[create]" in line]
+    held.that(all(name.startswith("self") for name in creates), "what may be created are self-reviews", creates)
+    for words in (("get", "secrets"), ("create", "pods"), ("get", "nodes/proxy"), ("create", "pods/exec")):
+        said = cluster.kubectl("auth", "can-i", *words, "--as", account, "-A", fails=True).strip()
+        held.that(said == "no", f"the auditor may not {' '.join(words)}", said)
+
+
+def every_control(cluster: Cluster, held: Held) -> None:
+    """With SYS_PTRACE every control is decided, and a node that differs is the outlier."""
+    place = "/var/lib/kubelet/config.yaml"
+    before = cluster.run("w2", "cat", place)
+    cluster.run("w2", "tee", place, stdin=before + "\nreadOnlyPort: 10255\n")
+    cluster.restart("w2")
+    try:
+        audit = cluster.audit(*PTRACE)
+        unknown = [(one["id"], one["groups"][0]["found"]) for one in audit.report["controls"]
+                   if one["verdict"] == "unknown"]
+        held.that(not unknown, "every control is decided", unknown)
+        control = audit.control("4.2.4")
+        nodes = [node["name"] for node in audit.report["nodes"]]
+        groups = {group["verdict"]: [nodes[at] for at in group["subjects"].get("nodes", [])] or
+                  group["subjects"].get("all_except") for group in control["groups"]}
+        held.that(control["verdict"] == "fail" and groups.get("fail") == ["w2"], "w2 is the outlier", control["groups"])
+        others = [group for group in control["groups"] if group["verdict"] == "pass"]
+        held.that(sum(group["count"] for group in others) == 2, "the other two pass", control["groups"])
+    finally:
+        cluster.run("w2", "tee", place, stdin=before)
+        cluster.restart("w2")
+
+
+def right_removed(cluster: Cluster, held: Held) -> None:
+    """A rule that is taken away costs the controls that it names, and nothing else."""
+    whole = cluster.audit()
+    audit = cluster.audit(change=lambda text: text.replace("resources: [networkpolicies]", "resources: [nothing]"))
+    changed = {number for number, verdict in audit.verdicts().items() if verdict != whole.verdicts()[number]}
+    held.that(changed == {"5.3.2"} and audit.control("5.3.2")["verdict"] == "unknown", "5.3.2 alone is unknown", changed)
+    logs = cluster.audit("--deadline", "10", change=lambda text: text.replace("pods/log", "pods/nothing"))
+    held.that({why for _, why in logs.unseen().values()} ==
+              {"its collector's log cannot be read: needs get on pods/log in the collectors' namespace"},
+              "without pods/log no node is seen, and that is why", logs.unseen())
+    held.that(logs.report["coverage"]["nodes_seen"] == 0, "0 of 3", logs.report["coverage"]["nodes_seen"])
+
+
+def image_missing(cluster: Cluster, held: Held) -> None:
+    """A node that cannot have the image is missing, with the reason; the others' verdicts stay."""
+    names = [line for line in cluster.run("w1", "ctr", "-n", "k8s.io", "images", "ls", "-q").split() if "kube-assay" in line]
+    for name in names:
+        cluster.run("w1", "ctr", "-n", "k8s.io", "images", "rm", name)
+    try:
+        pinned = lambda text: text.replace("      automountServiceAccountToken: true\n",  # noqa: E731
+                                           "      automountServiceAccountToken: true\n      nodeName: w2\n")
+        audit = cluster.audit("--deadline", "12", change=pinned)
+        held.that(audit.unseen().get("w1", ("", ""))[0] == "missing" and list(audit.unseen()) == ["w1"], "w1 is missing",
+                  audit.unseen())
+        held.that("image cannot be had" in audit.unseen().get("w1", ("", ""))[1], "because of its image", audit.unseen())
+        held.that("image cannot be had" in audit.log, "the text says why", audit.log[:200])
+        control = audit.control("4.2.1")
+        held.that((control["verdict"], control["seen_verdict"]) == ("unknown", "pass"), "4.2.1 passes where it was seen",
+                  control["groups"])
+    finally:
+        cluster.image()
+
+
+def look_alike(cluster: Cluster, held: Held) -> None:
+    """Pods that print frames and only look like collectors: named, and their frames count for nothing."""
+    image = cluster.manifests("job").split("image: ")[1].split("\n")[0]
+    pod = f"""apiVersion: v1
+kind: Pod
+metadata: {{name: collector-0000a, namespace: {NAMESPACE}}}
+spec:
+  nodeName: w1
+  automountServiceAccountToken: false
+  containers:
+  - {{name: collector, image: "{image}", args: [collect, --frames, --stay, --host-root=/]}}
+"""
+    audit = cluster.audit(change=lambda text: pod.replace("apiVersion", text.split("---")[0] + "---\napiVersion", 1)
+                          + "---\n" + text)
+    held.that("collector-0000a calls itself a collector" in audit.limits(), "the pod is named", audit.limits())
+    held.that(audit.report["coverage"]["nodes_seen"] == 3, "3 of 3 nodes", audit.unseen())
+
+
+def kubelet_stopped(cluster: Cluster, held: Held) -> None:
+    """A node whose kubelet stopped is missing, because of that."""
+    cluster.stop("w1")
+    try:
+        pinned = lambda text: text.replace("      automountServiceAccountToken: true\n",  # noqa: E731
+                                           "      automountServiceAccountToken: true\n      nodeName: w2\n")
+        audit = cluster.audit("--deadline", "10", change=pinned, remove=False)
+        state, why = audit.unseen().get("w1", ("", ""))
+        held.that(state == "missing" and why.startswith("the node is not ready: its kubelet does not report any more"),
+                  "w1 is missing because of its kubelet", audit.unseen())
+        held.that(audit.report["coverage"]["nodes_seen"] == 2, "2 of 3", audit.report["coverage"]["nodes_seen"])
+    finally:
+        cluster.start("w1")
+        cluster.remove(cluster.manifests("job"))
+
+
+kubelet_stopped.long = True
+
+
+def two_at_once(cluster: Cluster, held: Held) -> None:
+    """Two auditors read the same collectors and say the same."""
+    text = cluster.manifests("job")
+    job = "---".join(text.split("---")[-1:]).replace("  name: kube-assay\n", "  name: second\n", 1)
+    cluster.remove(text)
+    cluster.kubectl("apply", "-f", "-", stdin=text + "---" + job)
+    try:
+        first, second = cluster.result(), cluster.result("second")
+        held.that(first.verdicts() == second.verdicts(), "both say the same", "")
+        held.that(second.report["coverage"]["nodes_seen"] == 3, "3 of 3", second.unseen())
+    finally:
+        cluster.remove(text + "---" + job)
+
+
+STEPS = (stock, isolation, identity, every_control, right_removed, image_missing, look_alike, kubelet_stopped, two_at_once)
