@@ -18,6 +18,8 @@ const ARGV_LIMIT: u64 = 8 << 20;
 pub struct Process {
     /// Process id.
     pub pid: u32,
+    /// Its parent's id.
+    pub parent: Option<u32>,
     /// What it is.
     pub component: Component,
     /// Its executable.
@@ -89,6 +91,7 @@ pub fn scan(root: &Root) -> ProcessTable {
         }
     }
     table.processes.sort_by_key(|process| process.pid);
+    drop_forks(&mut table.processes);
     let kubelet = |process: &Process| process.component == Component::Kubelet && process.ownership == Ownership::Own;
     let node = table.processes.iter().any(kubelet);
     table.gap = completeness(root, &proc, unreadable, node);
@@ -170,9 +173,35 @@ fn look(proc: &Root, pid: u32, booted: Option<i64>, table: &mut ProcessTable) ->
         }
         (Ok(_), Some(_)) => Ownership::Tenant,
     };
-    let started_at = booted.and_then(|booted| started(proc, pid).map(|after| booted + after));
-    table.processes.push(Process { pid, component, executable, argv, environment, pod, unit, ownership, started_at });
+    let (parent, started) = lineage(proc, pid).unzip();
+    let started_at = booted.zip(started).map(|(booted, after)| booted + after);
+    table.processes.push(Process {
+        pid,
+        parent,
+        component,
+        executable,
+        argv,
+        environment,
+        pod,
+        unit,
+        ownership,
+        started_at,
+    });
     Ok(())
+}
+
+/// Takes out children that still have the words of their parent: between fork and exec a child of the kubelet looks like a second
+/// kubelet.
+fn drop_forks(processes: &mut Vec<Process>) {
+    let fork = |child: &Process| {
+        processes.iter().any(|parent| {
+            child.parent == Some(parent.pid)
+                && child.component == parent.component
+                && child.argv.value().is_some_and(|words| parent.argv.value() == Some(words))
+        })
+    };
+    let forks: Vec<u32> = processes.iter().filter(|process| fork(process)).map(|process| process.pid).collect();
+    processes.retain(|process| !forks.contains(&process.pid));
 }
 
 /// True when a file of that name is the component: its name, or its name with a version behind it.
@@ -246,14 +275,17 @@ fn boot_time(proc: &Root) -> Option<i64> {
     text.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()
 }
 
-/// Seconds after boot at which the process started (field 22 of stat, in clock ticks; Linux counts 100 a second).
-fn started(proc: &Root, pid: u32) -> Option<i64> {
+/// The parent's pid (field 4 of stat), and the seconds after boot at which the process started (field 22, in clock ticks; Linux
+/// counts 100 a second).
+fn lineage(proc: &Root, pid: u32) -> Option<(u32, i64)> {
     let text = proc.head(OsStr::new(&format!("{pid}/stat")), 4096).ok()?;
     let text = String::from_utf8_lossy(&text);
     let after_name = &text[text.rfind(')')? + 1..];
-    let ticks: i64 = after_name.split_whitespace().nth(19)?.parse().ok()?;
+    let mut fields = after_name.split_whitespace().skip(1);
+    let parent = fields.next()?.parse().ok()?;
+    let ticks: i64 = fields.nth(17)?.parse().ok()?;
     let per_second = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK).ok().flatten().unwrap_or(100);
-    Some(ticks / per_second)
+    Some((parent, ticks / per_second))
 }
 
 /// A table is complete when it is the host's own, nothing hides entries, and every entry was readable.
@@ -305,6 +337,30 @@ mod tests {
         assert!(is_executable_of(Component::Kubelet, "kubelet-v1.34.1"));
         assert!(!is_executable_of(Component::KubeApiserver, "kube-apiserver-exporter"));
         assert!(!is_executable_of(Component::Etcd, "etcdctl"));
+    }
+
+    #[test]
+    fn a_child_before_its_exec_is_no_second_component() {
+        let process = |pid, parent, words: &[&str]| Process {
+            pid,
+            parent: Some(parent),
+            component: Component::Kubelet,
+            executable: Observed::seen("/usr/bin/kubelet".to_owned(), Origin::Host),
+            argv: Observed::seen(words.iter().map(|word| word.as_bytes().to_vec()).collect(), Origin::Argv { pid }),
+            environment: Observed::seen(BTreeMap::new(), Origin::Host),
+            pod: None,
+            unit: None,
+            ownership: Ownership::Own,
+            started_at: None,
+        };
+        let mut processes = vec![
+            process(10, 1, &["kubelet", "--v=2"]),
+            process(11, 10, &["kubelet", "--v=2"]),
+            process(12, 10, &["kubelet", "--v=4"]),
+            process(13, 1, &["kubelet", "--v=2"]),
+        ];
+        drop_forks(&mut processes);
+        assert_eq!(processes.iter().map(|process| process.pid).collect::<Vec<_>>(), [10, 12, 13]);
     }
 
     #[test]
