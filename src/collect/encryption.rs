@@ -1,7 +1,7 @@
 //! EncryptionConfiguration: which resources, which providers in which order, and how many keys; never a key.
 //!
-//! Source: k8s.io/apiserver 0.36 pkg/apis/apiserver/validation/validation_encryption.go: an API server does not start with a file that is
-//! refused there, so that such a file is not what runs.
+//! Source: k8s.io/apiserver 0.36 pkg/apis/apiserver/validation/validation_encryption.go, pkg/server/options/encryptionconfig: an API server
+//! does not start with a file that is refused there, so that such a file is not what runs.
 
 use super::documents::{list, map, text, texts};
 use crate::evidence::Value;
@@ -10,11 +10,21 @@ const PROVIDERS: [&str; 5] = ["identity", "aescbc", "aesgcm", "secretbox", "kms"
 
 /// What is kept of it; `None` for one that the API server refuses.
 pub fn encryption(value: &Value) -> Option<Value> {
+    // names of the entries before
+    let mut earlier: Vec<(String, String)> = Vec::new();
     let entries = list(value, "resources")?.iter().map(|entry| {
         let resources = texts(entry, "resources")?;
         let names: Vec<&str> = resources.as_list()?.iter().filter_map(Value::as_text).collect();
         if names.is_empty() || !names.iter().all(|name| is_accepted(name)) || overlap(&names) {
             return None;
+        }
+        for name in names {
+            let (resource, group) = group_resource(name);
+            // what an earlier wildcard takes already (options/encryptionconfig, getTransformerOverridesAndKMSPluginProbes)
+            if earlier.iter().any(|(before, of)| before == "*" && (of == group || of == "*")) {
+                return None;
+            }
+            earlier.push((resource.to_owned(), group.to_owned()));
         }
         let providers: Vec<Value> = list(entry, "providers")?.iter().map(provider).collect::<Option<_>>()?;
         if providers.is_empty() {
@@ -91,6 +101,16 @@ mod tests {
         let text = entries.replace("KEY", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=");
         let value: Result<Value, _> = serde_json::from_str(&format!(r#"{{"resources": [{text}]}}"#));
         value.is_ok_and(|value| encryption(&value).is_some())
+    }
+
+    #[test]
+    fn what_an_earlier_wildcard_takes() {
+        let two = |first: &str, second: &str| {
+            let entry = |name: &str| format!(r#"{{"resources": ["{name}"], "providers": [{{"identity": {{}}}}]}}"#);
+            kept(&format!("{}, {}", entry(first), entry(second)))
+        };
+        assert!(two("secrets", "*.") && two("*.", "*.*") && two("*.apps", "secrets") && two("secrets", "secrets"));
+        assert!(!two("*.", "secrets") && !two("*.*", "secrets") && !two("*.*", "*.") && !two("*.apps", "deployments.apps"));
     }
 
     #[test]

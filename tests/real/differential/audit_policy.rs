@@ -279,7 +279,9 @@ impl Oracle {
         let mut answers = answer.get("answers")?.as_array().unwrap().clone();
         for answer in &mut answers {
             let stages = answer["omitStages"].as_array_mut().unwrap();
+            // a set: where no rule matches they are as the policy has them
             stages.sort_by(|one, other| one.as_str().cmp(&other.as_str()));
+            stages.dedup();
         }
         Some(answers)
     }
