@@ -95,6 +95,10 @@ pub struct HostArgs {
     /// This node as well as the API
     #[arg(long, conflicts_with = "manifests")]
     pub node: bool,
+    /// On a control plane node: count in etcd itself how Secrets are stored, with the API server's own client certificate, which reads
+    /// everything; of each value the first 64 bytes are looked at, numbers alone are kept
+    #[arg(long, conflicts_with_all = ["manifests", "example"])]
+    pub etcd_proof: bool,
     /// Which cluster
     #[command(flatten)]
     pub cluster: ClusterArgs,

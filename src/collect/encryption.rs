@@ -110,7 +110,9 @@ mod tests {
             kept(&format!("{}, {}", entry(first), entry(second)))
         };
         assert!(two("secrets", "*.") && two("*.", "*.*") && two("*.apps", "secrets") && two("secrets", "secrets"));
-        assert!(!two("*.", "secrets") && !two("*.*", "secrets") && !two("*.*", "*.") && !two("*.apps", "deployments.apps"));
+        assert!(
+            !two("*.", "secrets") && !two("*.*", "secrets") && !two("*.*", "*.") && !two("*.apps", "deployments.apps")
+        );
     }
 
     #[test]

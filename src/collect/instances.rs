@@ -66,6 +66,7 @@ pub fn of_process(host: &Root, tables: &Tables, process: Process, manifest: Opti
         documents: Vec::new(),
         certificates: BTreeMap::new(),
         seen_in: None,
+        stored_secrets: None,
     };
     if instance.ownership != Ownership::Tenant {
         attach(&mut instance, tables, &reader);
@@ -99,6 +100,7 @@ pub fn of_manifest(host: &Root, tables: &Tables, manifest: &Manifest) -> Instanc
         documents: Vec::new(),
         certificates: BTreeMap::new(),
         seen_in: None,
+        stored_secrets: None,
     };
     attach(&mut instance, tables, &reader);
     instance

@@ -8,6 +8,7 @@ mod certificates;
 mod distribution;
 mod documents;
 mod encryption;
+mod etcd_proof;
 mod file_sets;
 mod host;
 mod instances;
@@ -21,6 +22,7 @@ mod versions;
 pub mod yaml;
 
 pub use documents::audit_policy;
+pub use etcd_proof::prove_etcd;
 pub use objects::{ManifestError, collect_manifests};
 
 use std::collections::BTreeMap;

@@ -94,7 +94,7 @@ pub const FACTS: [FactSpec; 37] = [
         KubeApiserver,
         "kube-apiserver.secrets-encryption",
         Text,
-        "what writes Secrets to etcd: none, identity, aescbc, aesgcm, secretbox, kms-v1, kms-v2",
+        "what writes Secrets to etcd: none, identity, aescbc, aesgcm, secretbox, kms-v1, kms-v2; mixed where some are there in clear",
     ),
     of(KubeApiserver, "kube-apiserver.audit-policy-records", Bool, "an audit policy is loaded and records something"),
     of(
@@ -302,20 +302,80 @@ fn cluster_kind(name: &str) -> Option<FactKind> {
     }
 }
 
+/// What a question asks of pods, as a sentence goes on after "pod".
+fn pod_words(question: &str) -> &str {
+    match question {
+        "privileged" => "that is privileged",
+        "host-pid" => "with hostPID",
+        "host-ipc" => "with hostIPC",
+        "host-network" => "with hostNetwork",
+        "privilege-escalation" => "that allows privilege escalation",
+        "root" => "that may run as root",
+        "net-raw" => "that keeps NET_RAW",
+        "added-capabilities" => "with added capabilities",
+        "kept-capabilities" => "that keeps capabilities",
+        "windows-host-process" => "that is a HostProcess",
+        "host-path" => "with a hostPath volume",
+        "host-port" => "with a port of the host",
+        "unmasked-proc" => "with an unmasked /proc",
+        "secret-variables" => "with a Secret in its environment",
+        "unconfined-seccomp" => "without a seccomp profile",
+        "without-security-context" => "without a security context",
+        "mounted-token" => "that mounts a token",
+        other => other,
+    }
+}
+
+/// What a question asks of rights, as a sentence goes on after "may".
+fn right_words(question: &str) -> &str {
+    match question {
+        "read-secrets" => "read Secrets",
+        "create-pods" => "create pods",
+        "escalate" => "bind, escalate or impersonate",
+        "create-volumes" => "create persistent volumes",
+        "proxy-nodes" => "reach kubelets through nodes/proxy",
+        "read-nodes" => "read kubelets through nodes/proxy",
+        "approve-certificates" => "approve certificate requests",
+        "change-webhooks" => "change admission webhooks",
+        "mint-tokens" => "create tokens of service accounts",
+        other => other,
+    }
+}
+
 /// The name of a cluster's fact as sentences use it.
 fn cluster_words(name: &str) -> String {
-    let words = |question: &str| question.replace('-', " ");
+    let words = match name {
+        "rights.cluster-admin" => "subject that is cluster-admin",
+        "broad.cluster-admin" => "broad group that is or becomes cluster-admin",
+        "reaching.cluster-admin" => "subject that can become cluster-admin",
+        "reaching.read-secrets" => "subject that can get to every Secret",
+        "rights.wildcards" => "role with a wildcard",
+        "broad.wildcards" => "broad group with a wildcard",
+        "rights.masters" => "binding of system:masters",
+        "broad.masters" => "broad group in system:masters",
+        "namespaces.without-pod-security" => "user namespace with pods that enforces no Pod Security",
+        "namespaces.empty-without-pod-security" => "other user namespace that may enforce none",
+        "namespaces.without-network-policy" => "namespace with pods and no network policy",
+        "namespaces.with-open-pods" => "other namespace that is open or has no policy",
+        "namespaces.objects-in-default" => "object of users in namespace default",
+        "namespaces.all" => "namespaces",
+        "accounts.default-in-use" => "use of a default service account",
+        "nodes.windows" => "Windows node",
+        "people.certificates" => "users in bindings",
+        "people.tokens" => "long-lived tokens of service accounts",
+        "people.bootstrap-tokens" => "bootstrap tokens",
+        "secrets.external-stores" => "external secret stores",
+        "images.verifiers" => "image verifiers",
+        _ => "",
+    };
     match name.split_once('.') {
-        Some(("pods", question)) => format!("pod with {}", words(question)),
-        Some(("agents", question)) => format!("system agent with {}", words(question)),
-        Some(("admitting", question)) => format!("namespace that admits {}", words(question)),
-        Some(("rights", "cluster-admin")) => "subject that is cluster-admin".to_owned(),
-        Some(("broad", "cluster-admin")) => "broad group that is or becomes cluster-admin".to_owned(),
-        Some(("reaching", "cluster-admin")) => "subject that can become cluster-admin".to_owned(),
-        Some(("reaching", question)) => format!("subject that can get to {}", words(question)),
-        Some(("rights", question)) => format!("subject that may {}", words(question)),
-        Some(("broad", question)) => format!("broad group that may {}", words(question)),
-        Some((area, rest)) => format!("{area} {}", words(rest)),
+        _ if !words.is_empty() => words.to_owned(),
+        Some(("pods", question)) => format!("pod {}", pod_words(question)),
+        Some(("agents", question)) => format!("system agent {}", pod_words(question)),
+        Some(("admitting", question)) => format!("namespace that admits a pod {}", pod_words(question)),
+        Some(("rights", question)) => format!("subject that may {}", right_words(question)),
+        Some(("broad", question)) => format!("broad group that may {}", right_words(question)),
+        Some((area, rest)) => format!("{area} {}", rest.replace('-', " ")),
         None => name.to_owned(),
     }
 }

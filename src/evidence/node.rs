@@ -156,6 +156,10 @@ pub struct Instance {
     /// What of the cluster's API shows it where no process was looked at: `mirror pod kube-system/etcd-cp1`, `configz`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen_in: Option<String>,
+    /// Of an API server: how many Secrets in etcd were written by which encryption provider (`identity` is in clear); `None` where nobody
+    /// asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stored_secrets: Option<Observed<BTreeMap<String, u64>>>,
 }
 
 impl Instance {

@@ -48,7 +48,10 @@ pub(crate) fn collect(args: &HostArgs, tables: &Tables, quiet: bool) -> Result<S
         return of_api(args, tables, &now);
     }
     let root = args.host_root.as_deref().unwrap_or(Path::new("/"));
-    let node = node(root, tables, &now)?;
+    let mut node = node(root, tables, &now)?;
+    if args.etcd_proof {
+        collect::prove_etcd(root, &mut node).map_err(|error| Failure::usage(error.to_string()))?;
+    }
     let line = match &args.host_root {
         Some(root) => format!("host {} below {}", node.name, root.display()),
         None => format!("this host, {}", node.name),
@@ -127,6 +130,9 @@ fn of_api(args: &HostArgs, tables: &Tables, now: &str) -> Result<Subjects, Failu
         .and_then(|id| cluster.nodes.items.iter().find(|node| node.status.info.machine_id == *id));
     if args.node || known.is_some() {
         let mut here = here;
+        if args.etcd_proof {
+            collect::prove_etcd(Path::new("/"), &mut here).map_err(|error| Failure::usage(error.to_string()))?;
+        }
         if let Some(known) = known {
             here.name.clone_from(&known.metadata.name);
         }

@@ -170,8 +170,34 @@ pub(super) fn event_rate_limit(context: &Context<'_>) -> Observed<Value> {
     }
 }
 
-/// What writes Secrets: the first provider of the first entry that matches them.
-pub(super) fn secrets_encryption(context: &Context<'_>) -> Observed<Value> {
+/// What writes Secrets: the first provider of the first entry that matches them. Where etcd itself was looked at, `mixed` when some
+/// of those that it holds are in clear although a provider writes, with the numbers.
+pub(super) fn secrets_encryption(context: &Context<'_>) -> (Observed<Value>, Option<String>) {
+    let configured = configured_encryption(context);
+    let Some(stored) = context.instance.and_then(|(instance, _)| instance.stored_secrets.as_ref()) else {
+        return (configured, None);
+    };
+    let counts = match stored {
+        Observed::Seen { value, .. } => value,
+        Observed::Absent { .. } => return (configured, None),
+        Observed::Unknown(gap) => return (configured, Some(format!("what etcd holds cannot be told: {gap}"))),
+    };
+    let one = |(writer, count): (&String, &u64)| match writer.as_str() {
+        "identity" => format!("{count} in clear"),
+        writer => format!("{count} by {writer}"),
+    };
+    let said =
+        if counts.is_empty() { "no Secret".to_owned() } else { counts.iter().map(one).collect::<Vec<_>>().join(", ") };
+    let plain = counts.get("identity").copied().unwrap_or_default();
+    let configured = configured.map(|value| match value.as_text() {
+        Some("none" | "identity") => value,
+        _ if plain > 0 => Value::from("mixed"),
+        _ => value,
+    });
+    (configured, Some(format!("etcd holds {said}")))
+}
+
+fn configured_encryption(context: &Context<'_>) -> Observed<Value> {
     let (file, content) = match document(context, "encryption-provider-config", DocumentRole::Encryption) {
         Err(gap) => return Observed::Unknown(gap),
         Ok(None) => return context.setting("encryption-provider-config").map(|_| Value::from("none")),

@@ -72,7 +72,10 @@ fn computed(name: &str, context: &Context<'_>) -> Fact {
         "kube-apiserver.authorizers" => plain(api_server::authorizers(context)),
         "kube-apiserver.admission-plugins" => plain(admission_plugins(context)),
         "kube-apiserver.event-rate-limit-configuration" => plain(api_server::event_rate_limit(context)),
-        "kube-apiserver.secrets-encryption" => plain(api_server::secrets_encryption(context)),
+        "kube-apiserver.secrets-encryption" => {
+            let (value, note) = api_server::secrets_encryption(context);
+            Fact::Value(value, note)
+        }
         "kube-apiserver.audit-policy-records" => plain(audit_policy::records(context)),
         "kube-apiserver.audit-policy-gaps" => {
             Fact::Findings(audit_policy::gaps(context), audit_policy::unreachable_note(context))

@@ -67,6 +67,7 @@ fn of_container(tables: &Tables, pod: &Pod, container: &Container, server: Optio
         documents: Vec::new(),
         certificates: BTreeMap::new(),
         seen_in: Some(object),
+        stored_secrets: None,
     })
 }
 

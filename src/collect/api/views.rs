@@ -98,5 +98,6 @@ fn kubelet(node: &ApiNode, told: Result<Value, Gap>) -> Instance {
         documents,
         certificates: BTreeMap::new(),
         seen_in: Some(seen_in.to_owned()),
+        stored_secrets: None,
     }
 }

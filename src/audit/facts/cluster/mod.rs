@@ -54,6 +54,21 @@ impl ClusterContext<'_> {
     }
 }
 
+/// What is exempt, as a remark beside what was found.
+fn with_exemptions(fact: Fact, exempt: &[&str]) -> Fact {
+    const SHOWN: usize = 6;
+    match fact {
+        Fact::Findings(seen @ Observed::Seen { .. }, None) if !exempt.is_empty() => {
+            let mut names = exempt.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", ");
+            if exempt.len() > SHOWN {
+                names.push_str(&format!(" and {} more", exempt.len() - SHOWN));
+            }
+            Fact::Findings(seen, Some(format!("Kubernetes' own by name and content, exempt: {names}")))
+        }
+        other => other,
+    }
+}
+
 fn gap<T>(listing: &Listing<T>) -> Option<&Gap> {
     listing.gap.as_ref()
 }
@@ -146,11 +161,11 @@ fn listed(value: Value, gap: Option<&Gap>, context: &ClusterContext<'_>) -> Obse
 fn of_pods(question: &Question, context: &ClusterContext<'_>, agents: bool) -> Fact {
     let mut found: Vec<(Offender, usize)> = Vec::new();
     let mut known: HashMap<Offender, usize> = HashMap::new();
+    let mut exempt: Vec<String> = Vec::new();
     for unit in &context.inventory.units {
         let wanted = match unit.belonging {
-            Belonging::Stock => false,
             Belonging::Agent(_) => agents,
-            Belonging::Ordinary => !agents,
+            Belonging::Stock | Belonging::Ordinary => !agents,
         };
         if !wanted {
             continue;
@@ -159,6 +174,12 @@ fn of_pods(question: &Question, context: &ClusterContext<'_>, agents: bool) -> F
             "mounted-token" => admission::mounted_token(unit, context.inventory),
             _ => (question.ask)(&unit.pod.spec),
         };
+        if unit.belonging == Belonging::Stock {
+            if !fields.is_empty() {
+                exempt.push(unit.name());
+            }
+            continue;
+        }
         for (field, text) in fields {
             let offender = Offender { what: format!("{}: {field}", unit.name()), found: text };
             match known.get(&offender) {
@@ -176,5 +197,10 @@ fn of_pods(question: &Question, context: &ClusterContext<'_>, agents: bool) -> F
         }
         offender
     });
-    context.findings(offenders.collect(), &[gap(&context.cluster.pods)])
+    exempt.sort_unstable();
+    exempt.dedup();
+    let exempt: Vec<&str> = exempt.iter().map(String::as_str).collect();
+    // manifests hold templates in place of pods
+    let of_templates = gap(&context.cluster.workloads).filter(|_| context.cluster.source == Source::Manifests);
+    with_exemptions(context.findings(offenders.collect(), &[gap(&context.cluster.pods), of_templates]), &exempt)
 }

@@ -56,7 +56,7 @@ pub(super) fn without_policy(context: &ClusterContext<'_>, with_pods: bool) -> V
             continue;
         }
         let pods = inventory.pods(name).len();
-        if (pods > 0 && engines.is_empty()) != with_pods {
+        if (pods > 0 && engines.is_empty() && security.unread().is_none()) != with_pods {
             continue;
         }
         let mut found = format!("{}, {pods} pods", asked.words);
@@ -65,6 +65,9 @@ pub(super) fn without_policy(context: &ClusterContext<'_>, with_pods: bool) -> V
         }
         if !engines.is_empty() {
             found.push_str(&format!("; a policy engine is installed: {}", engines.join(", ")));
+        }
+        if let Some(unread) = security.unread() {
+            found.push_str(&format!("; what the API server asks by its own configuration is not known: {unread}"));
         }
         offenders.push(Offender { what: format!("namespace {name}"), found });
     }

@@ -19,6 +19,8 @@ pub struct PodSecurity {
     configuration: Configuration,
     /// Why labels mean nothing.
     off: Option<String>,
+    /// Why it may ask for more than is known where labels are silent.
+    unread: Option<String>,
     /// Version of the API server: what `latest` means.
     version: Option<Version>,
     blocked: [OnceCell<BTreeMap<String, Blocked>>; 2],
@@ -56,8 +58,20 @@ impl PodSecurity {
                 {
                     all.off = Some(format!("the admission plugin PodSecurity is off ({origin})"));
                 }
-                // what cannot be read is taken for nothing: it could only make namespaces stricter or exempt
-                let own = Configuration::from_documents(&instance.documents).ok().flatten().unwrap_or_default();
+                let named = effective.get("admission-control-config-file");
+                let named = named.value().and_then(Value::as_text).filter(|path| !path.is_empty());
+                // what cannot be read is taken for nothing here: it could only make namespaces stricter or exempt
+                let own = match Configuration::from_documents(&instance.documents) {
+                    Ok(Some(own)) => own,
+                    Ok(None) => {
+                        all.unread = named.map(|path| format!("{path} was not read")).or(all.unread);
+                        Configuration::default()
+                    }
+                    Err(gap) => {
+                        all.unread = Some(gap.to_string());
+                        Configuration::default()
+                    }
+                };
                 all.configuration = if first { own } else { weakest(all.configuration, own) };
                 first = false;
             }
@@ -111,6 +125,11 @@ impl PodSecurity {
     /// A policy as this API server applies it.
     pub fn here(&self, policy: LevelVersion) -> LevelVersion {
         self.version.map_or(policy, |version| policy.on(version))
+    }
+
+    /// Why an API server may ask for more by its own configuration than is known.
+    pub fn unread(&self) -> Option<&str> {
+        self.unread.as_deref()
     }
 
     /// Users and runtime classes that are never looked at.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{ClusterContext, gap, listed, reaching};
+use super::{ClusterContext, gap, listed, reaching, with_exemptions};
 use crate::audit::facts::Fact;
 use crate::audit::rbac::{
     ANONYMOUS, AUTHENTICATED, Aggregation, Bootstrap, Index, MASTERS, Name, Place, Request, SERVICE_ACCOUNTS,
@@ -198,11 +198,19 @@ pub(super) fn holders(question: &str, broad: bool, context: &ClusterContext<'_>)
         return context.findings(Vec::new(), &gaps);
     };
     let mut offenders = Vec::new();
+    let mut own = Vec::new();
     for binding in &cluster.bindings.items {
         if known.cluster_scoped && !binding.metadata.namespace.is_empty() {
             continue;
         }
-        let Some(rule) = granted(binding, known, context) else { continue };
+        let rule = match granted(binding, known, context) {
+            Some((rule, true)) => rule,
+            Some((_, false)) => {
+                own.push(binding.metadata.name.as_str());
+                continue;
+            }
+            None => continue,
+        };
         let place = match binding.metadata.namespace.as_str() {
             "" => "everywhere".to_owned(),
             namespace => format!("in {namespace}"),
@@ -224,16 +232,16 @@ pub(super) fn holders(question: &str, broad: bool, context: &ClusterContext<'_>)
     if broad {
         offenders.extend(reaching::indirect(question, true, context));
     }
-    context.findings(offenders, &gaps)
+    with_exemptions(context.findings(offenders, &gaps), if broad { &[] } else { &own })
 }
 
-/// The first rule by which a binding that is not Kubernetes' own grants what is asked.
-fn granted(binding: &Binding, question: &Question, context: &ClusterContext<'_>) -> Option<String> {
+/// The first rule by which a binding grants what is asked, and whether it is more than Kubernetes' own.
+fn granted(binding: &Binding, question: &Question, context: &ClusterContext<'_>) -> Option<(String, bool)> {
     let rights = context.rights;
     let rule = rights.rules_of(binding).iter().find(|rule| (question.asks)(rule))?;
     let namespace = if binding.role_ref.kind == "Role" { binding.metadata.namespace.as_str() } else { "" };
     let role = rights.roles.get(&(namespace, binding.role_ref.name.as_str()))?;
-    rights.is_foreign(binding, role).then(|| describe::rule(rule))
+    Some((describe::rule(rule), rights.is_foreign(binding, role)))
 }
 
 /// Roles with a wildcard that are not Kubernetes' own, bound or not: the next binding gives it away.
