@@ -224,6 +224,7 @@ fn unread(gap: Gap) -> Instance {
         documents: Vec::new(),
         certificates: BTreeMap::new(),
         seen_in: None,
+        stored_secrets: None,
     }
 }
 
