@@ -99,6 +99,14 @@ pub struct HostArgs {
     /// everything; of each value the first 64 bytes are looked at, numbers alone are kept
     #[arg(long, conflicts_with_all = ["manifests", "example"])]
     pub etcd_proof: bool,
+    /// Ask each kubelet itself for its configuration (right: get on nodes/configz), not through the API server (nodes/proxy); only
+    /// kubelets with a certificate of the cluster's authority are asked
+    #[arg(long, conflicts_with_all = ["host_root", "manifests", "example"])]
+    pub kubelet_direct: bool,
+    /// Read the metadata of Secrets, which finds leftover tokens; their data is never asked for, but the right that this takes (list
+    /// on secrets) itself grants reading every Secret in full
+    #[arg(long, conflicts_with_all = ["host_root", "manifests", "example"])]
+    pub with_secrets: bool,
     /// Which cluster
     #[command(flatten)]
     pub cluster: ClusterArgs,

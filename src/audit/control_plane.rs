@@ -5,7 +5,7 @@ use super::judge::Judgement;
 use super::verdict::Verdict;
 use crate::benchmark::{Check, Predicate, Scope, Subject};
 use crate::evidence::objects::{ApiNode, ClusterEvidence, Source};
-use crate::evidence::{Component, Evidence, Gap, NodeEvidence, Reason};
+use crate::evidence::{ANSWERING, Component, Evidence, Gap, NodeEvidence, Reason};
 
 const MASTERS: [Component; 3] = [Component::KubeApiserver, Component::KubeControllerManager, Component::KubeScheduler];
 
@@ -40,12 +40,22 @@ pub fn concerns(check: &Check, node: &NodeEvidence) -> bool {
     components.is_empty() || !node.is_api_view() || node.has_any(components)
 }
 
+/// True of the API server that answers where a provider runs it: what its flags are is the provider's business.
+pub fn is_provider_s(node: &NodeEvidence, evidence: &Evidence) -> bool {
+    node.name == ANSWERING
+        && node.is_api_view()
+        && evidence.cluster.as_ref().is_some_and(|cluster| managed(cluster).is_ok())
+}
+
 /// What is said of a cluster of which no node shows what the check is about.
 pub fn unseen(check: &Check, evidence: &Evidence) -> Option<Judgement> {
     let components = components(check);
     let cluster = evidence.cluster.as_ref()?;
     let asked = cluster.source == Source::Api || !cluster.nodes.items.is_empty();
-    if components.is_empty() || !asked || evidence.nodes.iter().any(|node| node.has_any(components)) {
+    if components.is_empty()
+        || !asked
+        || evidence.nodes.iter().any(|node| node.has_any(components) && !is_provider_s(node, evidence))
+    {
         return None;
     }
     let (verdict, found, gap) = match managed(cluster) {

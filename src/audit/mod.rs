@@ -134,8 +134,11 @@ fn control(
     if check.subject == Subject::Cluster {
         judged.push((usize::MAX, judge::judge_cluster(check, cluster, input.tables)));
     } else {
-        for (index, node) in nodes.iter().enumerate().filter(|(_, node)| control_plane::concerns(check, node.evidence))
-        {
+        let concerned = |node: &Node<'_>| {
+            control_plane::concerns(check, node.evidence)
+                && !control_plane::is_provider_s(node.evidence, input.evidence)
+        };
+        for (index, node) in nodes.iter().enumerate().filter(|(_, node)| concerned(node)) {
             // what the API does not show of a node that was not seen is told by that it was not seen
             let unseen = unseen.iter().any(|(place, _)| *place == index);
             let told = judge::judge(check, node, input.tables).into_iter();

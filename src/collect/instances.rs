@@ -67,6 +67,7 @@ pub fn of_process(host: &Root, tables: &Tables, process: Process, manifest: Opti
         certificates: BTreeMap::new(),
         seen_in: None,
         stored_secrets: None,
+        storage: None,
     };
     if instance.ownership != Ownership::Tenant {
         attach(&mut instance, tables, &reader);
@@ -101,6 +102,7 @@ pub fn of_manifest(host: &Root, tables: &Tables, manifest: &Manifest) -> Instanc
         certificates: BTreeMap::new(),
         seen_in: None,
         stored_secrets: None,
+        storage: None,
     };
     attach(&mut instance, tables, &reader);
     instance

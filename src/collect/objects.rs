@@ -248,6 +248,8 @@ impl Gathered {
             named,
             complete,
             server_version: String::new(),
+            api_server: crate::evidence::Observed::default(),
+            storage: crate::evidence::Observed::default(),
             views: Vec::new(),
         }
     }

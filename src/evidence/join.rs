@@ -3,7 +3,13 @@
 use std::collections::BTreeSet;
 
 use super::effective::{effective, is_zero};
-use super::{Evidence, Instance, NodeEvidence, Observed, Ownership, Tables, Unseen, Value};
+use super::{
+    API_VIEW, Component, Evidence, Gap, HostFacts, Instance, NodeEvidence, Observed, Ownership, Reason, StorageProof,
+    Tables, Unseen, Value,
+};
+
+/// Name of the API server that answers, where no node shows one.
+pub const ANSWERING: &str = "the API server that answers";
 
 /// A default that follows another field's value, which the merging does not.
 const FOLLOWS_ANOTHER: &str = "nodeStatusReportFrequency";
@@ -23,6 +29,38 @@ impl Evidence {
                 None => self.nodes.push(view),
             }
         }
+        let servers = |node: &NodeEvidence| node.own(Component::KubeApiserver).count();
+        let count: usize = self.nodes.iter().map(servers).sum();
+        if let Observed::Seen { value: told, .. } = std::mem::take(&mut cluster.api_server) {
+            match self.nodes.iter_mut().find(|node| servers(node) > 0) {
+                // of several nobody can tell which one answered
+                Some(node) if count == 1 => node.differences.extend(difference(node, &told, tables)),
+                Some(_) => {}
+                None => self.nodes.push(answering(*told, &cluster.collected_at)),
+            }
+        }
+        let proof = match std::mem::take(&mut cluster.storage) {
+            Observed::Unknown(Gap { reason: Reason::NotAsked, .. }) => return,
+            proof => proof.map(|proof| StorageProof { servers: count, ..proof }),
+        };
+        let instances = self.nodes.iter_mut().flat_map(|node| &mut node.instances);
+        for server in
+            instances.filter(|one| one.component == Component::KubeApiserver && one.ownership == Ownership::Own)
+        {
+            server.storage = Some(proof.clone());
+        }
+    }
+}
+
+/// The API server that answers, where no node shows one.
+fn answering(server: Instance, collected_at: &str) -> NodeEvidence {
+    NodeEvidence {
+        name: ANSWERING.to_owned(),
+        collected_at: collected_at.to_owned(),
+        host: HostFacts { kind: API_VIEW.to_owned(), ..HostFacts::default() },
+        process_table: Some(Gap::new(Reason::NotAsked, "the API does not show what runs outside of pods")),
+        instances: vec![server],
+        ..NodeEvidence::default()
     }
 }
 
@@ -56,10 +94,9 @@ fn same_node(node: &NodeEvidence, view: &NodeEvidence) -> bool {
 fn difference(node: &NodeEvidence, shown: &Instance, tables: &Tables) -> Option<String> {
     let source = shown.seen_in.as_ref()?;
     let version = *shown.versions.last()?;
-    let mut own = node.instances.iter().filter(|instance| {
-        instance.component == shown.component && instance.ownership == Ownership::Own && instance.pid.is_some()
-    });
+    let mut own = node.own(shown.component).filter(|instance| instance.runs());
     let instance = own.next().filter(|_| own.next().is_none())?;
+    let decides = instance.seen_in.as_deref().filter(|_| instance.pid.is_none()).unwrap_or("the host");
     let (host, api) = (effective(tables, instance, version), effective(tables, shown, version));
     let names: BTreeSet<&str> = host
         .settings
@@ -75,7 +112,7 @@ fn difference(node: &NodeEvidence, shown: &Instance, tables: &Tables) -> Option<
     }
     let names: Vec<&str> = names.into_iter().collect();
     Some(format!(
-        "{source} tells {} of the {} otherwise than the host, whose evidence decides",
+        "{source} tells {} of the {} otherwise than {decides}, which decides",
         names.join(", "),
         shown.component.title()
     ))

@@ -17,9 +17,11 @@ mod value;
 mod version;
 
 pub use components::{Component, ComponentTable, Tables};
+pub use join::ANSWERING;
 pub use node::{
     API_VIEW, Accounts, Certificate, CollectorRights, Distribution, Document, DocumentRole, FileEntry, FileFacts,
-    FileKind, FileSet, FileSetName, HostFacts, Instance, NodeEvidence, Ownership, Trace, Unit,
+    FileKind, FileSet, FileSetName, HostFacts, Instance, NodeEvidence, Ownership, StorageProof, Trace, Transformation,
+    Unit,
 };
 pub use objects::Listing;
 pub use observed::{Gap, Observed, Origin, Overridden, Reason};

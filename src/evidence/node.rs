@@ -48,6 +48,13 @@ impl NodeEvidence {
         self.host.kind == API_VIEW
     }
 
+    /// Its own instances of a component.
+    pub fn own(&self, component: Component) -> impl Iterator<Item = &Instance> {
+        self.instances
+            .iter()
+            .filter(move |instance| instance.component == component && instance.ownership == Ownership::Own)
+    }
+
     /// True when an own instance of one of these components is here.
     pub fn has_any(&self, components: &[Component]) -> bool {
         let own = |instance: &&Instance| instance.ownership != Ownership::Tenant;
@@ -160,6 +167,38 @@ pub struct Instance {
     /// asked for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stored_secrets: Option<Observed<BTreeMap<String, u64>>>,
+    /// What an API server's metrics prove of encryption, where they were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage: Option<Observed<StorageProof>>,
+}
+
+/// What an API server counted of values on their way to etcd and back, since it started.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StorageProof {
+    /// By resource, direction and transformer. An API server without an encryption configuration counts none.
+    pub transformations: Vec<Transformation>,
+    /// Reloads of the encryption configuration that failed.
+    pub failed_reloads: u64,
+    /// API servers that were seen, of which one answered; 0 where none was seen otherwise.
+    #[serde(default)]
+    pub servers: usize,
+}
+
+/// How often values of a resource went one way through one transformer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Transformation {
+    /// Plural name of the resource, with its group where it has one.
+    pub resource: String,
+    /// To etcd; otherwise out of it.
+    pub writes: bool,
+    /// `identity`, `aescbc`, `aesgcm`, `secretbox`, `kms-v1`, `kms-v2`, or `unknown` for what none could read.
+    pub transformer: String,
+    /// Values that went through.
+    pub done: u64,
+    /// Values that did not.
+    pub failed: u64,
 }
 
 impl Instance {

@@ -213,7 +213,7 @@ fn lines(out: &mut impl Write, via: &[Via]) -> io::Result<()> {
 /// The objects that the arguments name.
 pub(crate) fn cluster(args: &ActionArgs) -> Result<ClusterEvidence, Failure> {
     let Some(path) = &args.evidence else {
-        return subject::cluster(&args.cluster, &crate::benchmark::tables()?, &audit::now(), false);
+        return subject::cluster(&args.cluster, &crate::benchmark::tables()?, &audit::now(), None);
     };
     let mut evidence = Evidence::default();
     audit::read_evidence(path, &mut evidence)?;

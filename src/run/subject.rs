@@ -40,7 +40,8 @@ pub(crate) fn collect(args: &HostArgs, tables: &Tables, quiet: bool) -> Result<S
     if let Some(path) = &of_cluster.manifests {
         let whole = if of_cluster.complete { ", a whole cluster" } else { "" };
         let line = format!("manifests {}{whole}", path.display());
-        let evidence = Evidence { cluster: Some(cluster(of_cluster, tables, &now, true)?), ..Evidence::default() };
+        let evidence =
+            Evidence { cluster: Some(cluster(of_cluster, tables, &now, Some(args))?), ..Evidence::default() };
         return Ok(Subjects { evidence, lines: vec![line] });
     }
     let asks_api = of_cluster.kubeconfig.is_some() || of_cluster.context.is_some() || args.node;
@@ -61,27 +62,29 @@ pub(crate) fn collect(args: &HostArgs, tables: &Tables, quiet: bool) -> Result<S
 
 /// The objects of the cluster that the arguments name: manifests, else the API.
 ///
-/// `node_views` asks the API what it shows of each node's components, too.
+/// `more` asks the API what it shows of each node's components, too, and what else those arguments want.
 pub(crate) fn cluster(
     args: &ClusterArgs,
     tables: &Tables,
     now: &str,
-    node_views: bool,
+    more: Option<&HostArgs>,
 ) -> Result<ClusterEvidence, Failure> {
     if let Some(path) = &args.manifests {
         return collect::collect_manifests(path, args.complete, tables, now)
             .map_err(|error| Failure::usage(error.to_string()));
     }
-    api::collect_cluster(&api_options(args, node_views), tables, now).map_err(|error| refused(&error))
+    api::collect_cluster(&api_options(args, more), tables, now).map_err(|error| refused(&error))
 }
 
-fn api_options(args: &ClusterArgs, node_views: bool) -> ApiOptions {
+fn api_options(args: &ClusterArgs, more: Option<&HostArgs>) -> ApiOptions {
     ApiOptions {
         kubeconfig: args.kubeconfig.clone(),
         context: args.context.clone(),
         concurrency: usize::from(args.concurrency),
         timeout: Duration::from_secs(args.timeout),
-        node_views,
+        node_views: more.is_some(),
+        kubelet_direct: more.is_some_and(|more| more.kubelet_direct),
+        with_secrets: more.is_some_and(|more| more.with_secrets),
     }
 }
 
@@ -100,7 +103,7 @@ fn of_collectors(args: &HostArgs, of: &CollectorsOf, tables: &Tables, now: &str)
         deadline: Duration::from_secs(args.deadline),
         max_age: Duration::from_secs(args.max_age),
     };
-    let (cluster, collected) = api::collect_with_nodes(&api_options(&args.cluster, true), &options, tables, now)
+    let (cluster, collected) = api::collect_with_nodes(&api_options(&args.cluster, Some(args)), &options, tables, now)
         .map_err(|error| refused(&error))?;
     let (seen, all) = (collected.nodes.len(), collected.nodes.len() + collected.unseen.len());
     let lines = vec![
@@ -119,7 +122,7 @@ fn of_collectors(args: &HostArgs, of: &CollectorsOf, tables: &Tables, now: &str)
 
 /// The API, and this node where that was asked for or the API knows it by its machine id.
 fn of_api(args: &HostArgs, tables: &Tables, now: &str) -> Result<Subjects, Failure> {
-    let cluster = cluster(&args.cluster, tables, now, true)?;
+    let cluster = cluster(&args.cluster, tables, now, Some(args))?;
     let mut lines = vec![format!("the API of cluster {}", cluster.name)];
     let mut evidence = Evidence::default();
     let here = node(Path::new("/"), tables, now)?;

@@ -3,6 +3,7 @@
 mod api_server;
 pub mod audit_policy;
 pub mod cluster;
+mod encryption_proof;
 mod etcd;
 mod files;
 mod kubelet;
@@ -74,7 +75,7 @@ fn computed(name: &str, context: &Context<'_>) -> Fact {
         "kube-apiserver.event-rate-limit-configuration" => plain(api_server::event_rate_limit(context)),
         "kube-apiserver.secrets-encryption" => {
             let (value, note) = api_server::secrets_encryption(context);
-            Fact::Value(value, note)
+            encryption_proof::with_proof(value, note, context)
         }
         "kube-apiserver.audit-policy-records" => plain(audit_policy::records(context)),
         "kube-apiserver.audit-policy-gaps" => {

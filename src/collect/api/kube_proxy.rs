@@ -225,6 +225,7 @@ fn unread(gap: Gap) -> Instance {
         certificates: BTreeMap::new(),
         seen_in: None,
         stored_secrets: None,
+        storage: None,
     }
 }
 

@@ -122,6 +122,11 @@ impl Asker {
         }
     }
 
+    /// An answer as it comes.
+    pub(super) async fn bytes(&self, path: &str, accept: &str, what: &str) -> Result<Vec<u8>, Refused> {
+        self.ask_by(path, accept, what, |bytes| Some(bytes.to_vec())).await
+    }
+
     /// A whole list. A kind that is not served has no objects.
     pub(super) async fn list<T: DeserializeOwned>(&self, path: &str, what: &str, metadata_only: bool) -> Listing<T> {
         let accept = if metadata_only {
@@ -170,6 +175,16 @@ impl Asker {
     }
 
     async fn ask<T: DeserializeOwned>(&self, uri: &str, accept: &str, what: &str) -> Result<T, Refused> {
+        self.ask_by(uri, accept, what, |bytes| serde_json::from_slice(bytes).ok()).await
+    }
+
+    async fn ask_by<T>(
+        &self,
+        uri: &str,
+        accept: &str,
+        what: &str,
+        decode: impl Fn(&[u8]) -> Option<T>,
+    ) -> Result<T, Refused> {
         let mut last = Gap::new(Reason::TimedOut, what.to_owned());
         for attempt in 0..ATTEMPTS {
             let left = self.deadline.saturating_duration_since(Instant::now());
@@ -179,7 +194,7 @@ impl Asker {
                     format!("{what}: the time for the whole collection ran out"),
                 )));
             }
-            let wait = match self.once(uri, accept, what, left.min(REQUEST_LIMIT)).await {
+            let wait = match self.once(uri, accept, what, left.min(REQUEST_LIMIT), &decode).await {
                 Ok(value) => return Ok(value),
                 Err(Again::Never(refused)) => return Err(refused),
                 Err(Again::Later(gap, wait)) => {
@@ -193,12 +208,13 @@ impl Asker {
         Err(Refused::Gap(last))
     }
 
-    async fn once<T: DeserializeOwned>(
+    async fn once<T>(
         &self,
         uri: &str,
         accept: &str,
         what: &str,
         limit: Duration,
+        decode: &impl Fn(&[u8]) -> Option<T>,
     ) -> Result<T, Again> {
         let gap = |reason, text: String| Gap::new(reason, format!("{what}: {text}"));
         let Ok(_permit) = self.in_flight.acquire().await else { return Err(Again::Never(Refused::Expired)) };
@@ -221,8 +237,8 @@ impl Asker {
             .and_then(|value| value.to_str().ok()?.parse().ok())
             .map(Duration::from_secs);
         match head.status {
-            StatusCode::OK => serde_json::from_slice(&bytes)
-                .map_err(|_| Again::Later(gap(Reason::Malformed, "the answer cannot be decoded".to_owned()), None)),
+            StatusCode::OK => decode(&bytes)
+                .ok_or_else(|| Again::Later(gap(Reason::Malformed, "the answer cannot be decoded".to_owned()), None)),
             StatusCode::UNAUTHORIZED => Err(Again::Never(Refused::Unauthenticated)),
             StatusCode::FORBIDDEN => {
                 Err(Again::Never(Refused::Gap(Gap::new(Reason::Denied, format!("needs list on {what}")))))

@@ -2,8 +2,11 @@
 
 mod collectors;
 mod configz;
+mod flagz;
 mod kube_proxy;
+mod kubelets;
 mod list;
+mod metrics;
 mod mirror_pods;
 mod resources;
 mod reviews;
@@ -18,7 +21,7 @@ use kube::{Client, Config};
 use serde::Deserialize;
 
 use crate::evidence::objects::{ClusterEvidence, Source};
-use crate::evidence::{Gap, Listing, Reason, Tables, Version};
+use crate::evidence::{Gap, Listing, Observed, Origin, Reason, Tables, Version};
 pub use collectors::{Collected, CollectorOptions};
 use list::{Asker, Refused};
 
@@ -37,6 +40,10 @@ pub struct ApiOptions {
     pub timeout: Duration,
     /// Ask what the API shows of each node's components, too.
     pub node_views: bool,
+    /// Ask each kubelet itself, not through the API server.
+    pub kubelet_direct: bool,
+    /// Read the metadata of Secrets, for which the right to read them in full is needed.
+    pub with_secrets: bool,
 }
 
 /// Why the API could not be asked at all.
@@ -107,6 +114,7 @@ pub fn collect_with_nodes(
 async fn collect(options: &ApiOptions, tables: &Tables, now: &str) -> Result<ClusterEvidence, ApiError> {
     let (config, name) = configuration(options).await?;
     let server = config.cluster_url.to_string();
+    let direct = config.clone();
     let client = Client::try_from(config).map_err(|error| ApiError::Configuration(error.to_string()))?;
     let asker = Asker::new(client, options.concurrency.max(1), options.timeout);
     let version = match asker.get::<VersionInfo>("/version").await {
@@ -134,10 +142,28 @@ async fn collect(options: &ApiOptions, tables: &Tables, now: &str) -> Result<Clu
         named: BTreeMap::new(),
         complete: true,
         server_version: version.map(|version| version.git_version).unwrap_or_default(),
+        api_server: Observed::default(),
+        storage: Observed::default(),
         views: Vec::new(),
     };
     resources::collect(&asker, &mut evidence).await;
-    let kubelets = if options.node_views {
+    if options.node_views {
+        let answers = |what: &str| Origin::Api { what: what.to_owned() };
+        evidence.api_server = match flagz::collect(&asker, tables, evidence.version).await {
+            Ok(instance) => Observed::seen(Box::new(instance), answers("flagz")),
+            Err(gap) => Observed::Unknown(gap),
+        };
+        evidence.storage = match metrics::collect(&asker).await {
+            Ok(proof) => Observed::seen(proof, answers("metrics")),
+            Err(gap) => Observed::Unknown(gap),
+        };
+    }
+    if options.with_secrets {
+        evidence.named.insert("Secret".to_owned(), resources::secrets(&asker).await);
+    }
+    let kubelets = if options.node_views && options.kubelet_direct {
+        kubelets::directly(&direct, tables, &evidence.nodes.items).await
+    } else if options.node_views {
         configz::through_the_api(&asker, tables, &evidence.nodes.items).await
     } else {
         Kubelets::unasked(Gap::new(Reason::NotAsked, "kubelets were not asked"))

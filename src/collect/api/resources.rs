@@ -139,6 +139,11 @@ pub(super) async fn collect(asker: &Asker, evidence: &mut ClusterEvidence) {
         (found.4, found.5, found.6, found.7, found.8);
 }
 
+/// The metadata of every Secret; their data is not asked for.
+pub(super) async fn secrets(asker: &Asker) -> Listing<Named> {
+    named(asker, "/api/v1/secrets", "", "Secret", "secrets").await
+}
+
 async fn named(asker: &Asker, path: &str, group: &str, kind: &str, what: &str) -> Listing<Named> {
     let found: Listing<Partial> = asker.list(path, what, true).await;
     let items = found.items.into_iter().map(|item| Named {

@@ -99,5 +99,6 @@ fn kubelet(node: &ApiNode, told: Result<Value, Gap>) -> Instance {
         certificates: BTreeMap::new(),
         seen_in: Some(seen_in.to_owned()),
         stored_secrets: None,
+        storage: None,
     }
 }

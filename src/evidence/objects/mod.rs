@@ -20,7 +20,7 @@ pub use pod::{
 pub use rbac::{AggregationRule, Binding, LabelSelector, PolicyRule, Role, RoleRef, Subject};
 pub use volume::{Volume, VolumeKind};
 
-use super::{Gap, NodeEvidence, Version};
+use super::{Gap, Instance, NodeEvidence, Observed, StorageProof, Version};
 
 /// The part of an object's metadata that facts read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -174,6 +174,40 @@ pub struct ApiNodeStatus {
     /// What runs there.
     #[serde(rename = "nodeInfo", deserialize_with = "null_is_default")]
     pub info: NodeInfo,
+    /// Where it is reached.
+    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<NodeAddress>,
+    /// Where its kubelet listens.
+    #[serde(deserialize_with = "null_is_default")]
+    pub daemon_endpoints: DaemonEndpoints,
+}
+
+/// An address of a node.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct NodeAddress {
+    /// `InternalIP`, `Hostname` ...
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The address.
+    pub address: String,
+}
+
+/// Where a node's own services listen.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct DaemonEndpoints {
+    /// The kubelet.
+    pub kubelet_endpoint: Endpoint,
+}
+
+/// Where a service listens.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Endpoint {
+    /// TCP port; 0 where it is not told.
+    #[serde(rename = "Port")]
+    pub port: u16,
 }
 
 /// What runs on a node.
@@ -305,6 +339,12 @@ pub struct ClusterEvidence {
     /// The full version that the API server tells of itself, such as `v1.34.1-eks-3cfe0ce`; empty when it does not.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub server_version: String,
+    /// The API server that answers, by the flags that it tells at `/flagz`.
+    #[serde(default)]
+    pub api_server: Observed<Box<Instance>>,
+    /// What its metrics prove of encryption.
+    #[serde(default)]
+    pub storage: Observed<StorageProof>,
     /// What these objects show of each node's components, without a look at the node.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub views: Vec<NodeEvidence>,
