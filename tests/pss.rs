@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot set up its world ends, with the place")]
 
+#[path = "pss/questions.rs"]
+mod questions;
+
 #[path = "pss/namespaces.rs"]
 mod namespaces;
 
