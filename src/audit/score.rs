@@ -6,7 +6,7 @@ use super::Input;
 use super::report::{Control, Coverage, CoverageGap, Score, Scores};
 use super::verdict::Verdict;
 use crate::evidence::Evidence;
-use crate::evidence::objects::Source;
+use crate::evidence::objects::{ClusterEvidence, Source};
 
 /// Both scores over the controls of a level.
 pub fn scores(controls: &[Control], level: u8, with_nodes: bool) -> Scores {
@@ -78,6 +78,9 @@ pub fn coverage(controls: &[Control], input: &Input<'_>) -> Coverage {
         }
     }
     let mut gaps: Vec<CoverageGap> = gaps.into_values().collect();
+    // a list that no control turned out to rest on is missing all the same
+    let lists = input.evidence.cluster.iter().filter(|cluster| cluster.source == Source::Api);
+    let missing = lists.flat_map(ClusterEvidence::gaps).map(|gap| format!("A list is not complete: {gap}"));
     gaps.sort_by(|one, other| {
         other
             .controls
@@ -93,6 +96,6 @@ pub fn coverage(controls: &[Control], input: &Input<'_>) -> Coverage {
         nodes_seen: input.evidence.nodes.iter().filter(|node| !node.is_api_view()).count(),
         nodes_expected: nodes_expected(input.evidence),
         gaps,
-        limits: input.evidence.skipped.clone(),
+        limits: input.evidence.skipped.iter().cloned().chain(missing).collect(),
     }
 }

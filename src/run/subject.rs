@@ -81,6 +81,7 @@ fn api_options(args: &ClusterArgs, more: Option<&HostArgs>) -> ApiOptions {
         kubeconfig: args.kubeconfig.clone(),
         context: args.context.clone(),
         concurrency: usize::from(args.concurrency),
+        per_second: args.qps,
         timeout: Duration::from_secs(args.timeout),
         node_views: more.is_some(),
         kubelet_direct: more.is_some_and(|more| more.kubelet_direct),

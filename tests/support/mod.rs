@@ -9,11 +9,13 @@
     reason = "a test that cannot set up its world ends, with the place"
 )]
 
+pub mod api_server;
 pub mod auditor;
 pub mod binary;
 pub mod case;
 pub mod host;
 pub mod repository;
+pub mod small_cluster;
 pub mod world;
 
 use std::fmt::Display;

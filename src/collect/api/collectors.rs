@@ -12,7 +12,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::list::{Asker, Refused};
+use super::ask::{Asker, Refused};
 use crate::evidence::{NodeEvidence, NodeState, Unseen};
 use cluster::{ApiPod, DaemonSet, Lease, Node};
 
@@ -68,7 +68,7 @@ pub(super) async fn collect(asker: &Asker, options: &CollectorOptions) -> Collec
     let mut wait = WAITS[0];
     loop {
         let daemonset = found(asker, options).await;
-        let nodes = asker.list::<Node>("/api/v1/nodes", "nodes", false).await;
+        let nodes = asker.objects::<Node>("/api/v1/nodes", "nodes").await;
         if let Some(gap) = &nodes.gap {
             note(&mut notes, format!("the list of nodes is not complete: {gap}"));
         } else {
@@ -120,7 +120,7 @@ async fn look(
     notes: &mut Vec<String>,
 ) {
     let path = format!("/api/v1/namespaces/{}/pods", options.namespace);
-    let pods = asker.list::<ApiPod>(&path, "pods", false).await;
+    let pods = asker.objects::<ApiPod>(&path, "pods").await;
     let (own, others): (Vec<ApiPod>, Vec<ApiPod>) =
         pods.items.into_iter().partition(|pod| pod.is_controlled_by(&daemonset.metadata.uid));
     for pod in others.iter().filter(|pod| pod.looks_like(daemonset)) {

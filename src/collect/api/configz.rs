@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::list::Asker;
+use super::ask::Asker;
 use super::reviews;
 use crate::collect::documents::{self, Shape};
 use crate::evidence::objects::ApiNode;

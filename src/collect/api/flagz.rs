@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::list::{Asker, Refused};
+use super::ask::{Asker, Refused};
 use crate::evidence::components::{ComponentTable, FlagSpec};
 use crate::evidence::flags::{self, REFUSED};
 use crate::evidence::{Component, Gap, Instance, Observed, Origin, Ownership, Reason, Tables, Value, Version};

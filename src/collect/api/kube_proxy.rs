@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::list::Asker;
+use super::ask::Asker;
 use crate::collect::documents::{self, Shape};
 use crate::collect::versions;
 use crate::evidence::effective::named_path;

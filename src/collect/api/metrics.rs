@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use super::list::{Asker, Refused};
+use super::ask::{Asker, Refused};
 use crate::evidence::{Gap, Reason, StorageProof, Transformation};
 
 const WHAT: &str = "/metrics";

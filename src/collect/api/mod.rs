@@ -1,29 +1,35 @@
 //! The cluster's API: every list that a fact needs, page by page, straight into narrow types. GET only.
 
+mod ask;
 mod collectors;
+mod configuration;
 mod configz;
+mod discovery;
 mod flagz;
 mod kube_proxy;
 mod kubelets;
 mod list;
 mod metrics;
 mod mirror_pods;
+mod pace;
+mod page;
+mod proxy;
 mod resources;
 mod reviews;
 pub mod rights;
 pub(super) mod views;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Client, Config};
+use kube::Config;
 use serde::Deserialize;
 
 use crate::evidence::objects::{ClusterEvidence, Source};
 use crate::evidence::{Gap, Listing, Observed, Origin, Reason, Tables, Version};
+use ask::{Asker, Refused};
 pub use collectors::{Collected, CollectorOptions};
-use list::{Asker, Refused};
+use configuration::{client, configuration, has_kubeconfig, shown};
 
 pub use configz::Kubelets;
 
@@ -36,6 +42,8 @@ pub struct ApiOptions {
     pub context: Option<String>,
     /// Requests in flight at once.
     pub concurrency: usize,
+    /// Requests a second; as kubectl, six times as many may come at once.
+    pub per_second: u32,
     /// Bound on the whole collection.
     pub timeout: Duration,
     /// Ask what the API shows of each node's components, too.
@@ -73,12 +81,6 @@ pub fn is_configured() -> bool {
     has_kubeconfig() || Config::incluster().is_ok()
 }
 
-/// True when somebody put a kubeconfig where it is looked for: it is what they mean, readable or not.
-fn has_kubeconfig() -> bool {
-    let named = std::env::var_os("KUBECONFIG").is_some_and(|paths| !paths.is_empty());
-    named || std::env::home_dir().is_some_and(|home| home.join(".kube/config").exists())
-}
-
 /// Collects the cluster's objects.
 ///
 /// # Errors
@@ -86,7 +88,10 @@ fn has_kubeconfig() -> bool {
 pub fn collect_cluster(options: &ApiOptions, tables: &Tables, now: &str) -> Result<ClusterEvidence, ApiError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| ApiError::Configuration(error.to_string()))?;
-    runtime.block_on(collect(options, tables, now))
+    let collected = runtime.block_on(collect(options, tables, now));
+    // a credential plugin that hangs is not waited for
+    runtime.shutdown_background();
+    collected
 }
 
 /// Collects the cluster's objects and, meanwhile, the evidence of its nodes from the collectors' logs.
@@ -101,22 +106,26 @@ pub fn collect_with_nodes(
 ) -> Result<(ClusterEvidence, Collected), ApiError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| ApiError::Configuration(error.to_string()))?;
-    runtime.block_on(async {
+    let collected = runtime.block_on(async {
         let (config, _) = configuration(options).await?;
-        let client = Client::try_from(config).map_err(|error| ApiError::Configuration(error.to_string()))?;
+        let client = client(config, options.timeout).await?;
         // what was begun before the deadline may end after it
-        let asker = Asker::new(client, options.concurrency.max(1), collectors.deadline + Duration::from_secs(30));
+        let deadline = Instant::now() + collectors.deadline + Duration::from_secs(30);
+        let asker = Asker::new(client, options.concurrency, options.per_second, deadline);
         let (cluster, nodes) = tokio::join!(collect(options, tables, now), collectors::collect(&asker, collectors));
         Ok((cluster?, nodes))
-    })
+    });
+    runtime.shutdown_background();
+    collected
 }
 
 async fn collect(options: &ApiOptions, tables: &Tables, now: &str) -> Result<ClusterEvidence, ApiError> {
+    let deadline = Instant::now() + options.timeout;
     let (config, name) = configuration(options).await?;
-    let server = config.cluster_url.to_string();
+    let server = shown(&config.cluster_url);
     let direct = config.clone();
-    let client = Client::try_from(config).map_err(|error| ApiError::Configuration(error.to_string()))?;
-    let asker = Asker::new(client, options.concurrency.max(1), options.timeout);
+    let client = client(config, options.timeout).await?;
+    let asker = Asker::new(client, options.concurrency, options.per_second, deadline);
     let version = match asker.get::<VersionInfo>("/version").await {
         Ok(version) => Some(version),
         Err(Refused::Unauthenticated) => return Err(ApiError::Unauthenticated { server }),
@@ -146,7 +155,11 @@ async fn collect(options: &ApiOptions, tables: &Tables, now: &str) -> Result<Clu
         storage: Observed::default(),
         views: Vec::new(),
     };
-    resources::collect(&asker, &mut evidence).await;
+    match resources::collect(&asker, &mut evidence).await {
+        Ok(()) => {}
+        Err(Refused::Unauthenticated) => return Err(ApiError::Unauthenticated { server }),
+        Err(refused) => return Err(ApiError::Unreachable { server, why: refused.into_gap("the API").detail }),
+    }
     if options.node_views {
         let answers = |what: &str| Origin::Api { what: what.to_owned() };
         evidence.api_server = match flagz::collect(&asker, tables, evidence.version).await {
@@ -179,27 +192,4 @@ struct VersionInfo {
     minor: String,
     #[serde(default, rename = "gitVersion")]
     git_version: String,
-}
-
-/// The configuration and the name by which people know the cluster.
-async fn configuration(options: &ApiOptions) -> Result<(Config, String), ApiError> {
-    let wrong = |error: &dyn std::fmt::Display| ApiError::Configuration(error.to_string());
-    let chosen = KubeConfigOptions { context: options.context.clone(), ..KubeConfigOptions::default() };
-    let read = match &options.kubeconfig {
-        Some(path) => Kubeconfig::read_from(path).map_err(|error| wrong(&error)).map(Some)?,
-        None if has_kubeconfig() => Kubeconfig::read().map_err(|error| wrong(&error)).map(Some)?,
-        None => None,
-    };
-    match read {
-        Some(kubeconfig) => {
-            let name = options
-                .context
-                .clone()
-                .or_else(|| kubeconfig.current_context.clone())
-                .unwrap_or_else(|| "cluster".to_owned());
-            let config = Config::from_custom_kubeconfig(kubeconfig, &chosen).await.map_err(|error| wrong(&error))?;
-            Ok((config, name))
-        }
-        None => Config::incluster().map(|config| (config, "this cluster".to_owned())).map_err(|error| wrong(&error)),
-    }
 }

@@ -2,157 +2,193 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use super::ask::{Asker, Refused};
+use super::discovery::{Served, discover};
+use super::list::{Policy, Request};
+use crate::collect::objects::action;
+use crate::evidence::Value;
+use crate::evidence::objects::{Binding, ClusterEvidence, Listing, Named, Pod, Role, Workload};
 
-use super::list::Asker;
-use crate::evidence::Listing;
-use crate::evidence::objects::{ClusterEvidence, Meta, Named, Pod, Role, Workload};
-
-/// Controllers: path, kind.
-const WORKLOADS: [(&str, &str); 7] = [
-    ("/apis/apps/v1/deployments", "Deployment"),
-    ("/apis/apps/v1/daemonsets", "DaemonSet"),
-    ("/apis/apps/v1/statefulsets", "StatefulSet"),
-    ("/apis/apps/v1/replicasets", "ReplicaSet"),
-    ("/api/v1/replicationcontrollers", "ReplicationController"),
-    ("/apis/batch/v1/jobs", "Job"),
-    ("/apis/batch/v1/cronjobs", "CronJob"),
+/// Controllers: path, resource, kind.
+const WORKLOADS: [(&str, &str, &str); 8] = [
+    ("/apis/apps/v1/deployments", "deployments.apps", "Deployment"),
+    ("/apis/apps/v1/daemonsets", "daemonsets.apps", "DaemonSet"),
+    ("/apis/apps/v1/statefulsets", "statefulsets.apps", "StatefulSet"),
+    ("/apis/apps/v1/replicasets", "replicasets.apps", "ReplicaSet"),
+    ("/api/v1/replicationcontrollers", "replicationcontrollers", "ReplicationController"),
+    ("/api/v1/podtemplates", "podtemplates", "PodTemplate"),
+    ("/apis/batch/v1/jobs", "jobs.batch", "Job"),
+    ("/apis/batch/v1/cronjobs", "cronjobs.batch", "CronJob"),
 ];
 
-/// Objects of which only the metadata matters: path, group, kind. Asked for as metadata alone; a group that is not served
-/// has none.
-const NAMED: [(&str, &str, &str); 26] = [
-    ("/api/v1/namespaces/default/services", "", "Service"),
-    ("/api/v1/namespaces/default/configmaps", "", "ConfigMap"),
-    // kubeadm's own says that kubeadm set the cluster up
-    ("/api/v1/namespaces/kube-system/configmaps", "", "ConfigMap"),
-    ("/apis/networking.k8s.io/v1/namespaces/default/ingresses", "networking.k8s.io", "Ingress"),
-    (
-        "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations",
-        "admissionregistration.k8s.io",
-        "ValidatingWebhookConfiguration",
-    ),
-    (
-        "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations",
-        "admissionregistration.k8s.io",
-        "MutatingWebhookConfiguration",
-    ),
-    (
-        "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies",
-        "admissionregistration.k8s.io",
-        "ValidatingAdmissionPolicy",
-    ),
-    (
-        "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings",
-        "admissionregistration.k8s.io",
-        "ValidatingAdmissionPolicyBinding",
-    ),
-    ("/apis/policy.networking.k8s.io/v1alpha1/adminnetworkpolicies", "policy.networking.k8s.io", "AdminNetworkPolicy"),
-    (
-        "/apis/policy.networking.k8s.io/v1alpha1/baselineadminnetworkpolicies",
-        "policy.networking.k8s.io",
-        "BaselineAdminNetworkPolicy",
-    ),
-    ("/apis/cilium.io/v2/ciliumnetworkpolicies", "cilium.io", "CiliumNetworkPolicy"),
-    ("/apis/cilium.io/v2/ciliumclusterwidenetworkpolicies", "cilium.io", "CiliumClusterwideNetworkPolicy"),
-    ("/apis/crd.projectcalico.org/v1/globalnetworkpolicies", "crd.projectcalico.org", "GlobalNetworkPolicy"),
-    ("/apis/crd.projectcalico.org/v1/networkpolicies", "crd.projectcalico.org", "NetworkPolicy"),
-    ("/apis/crd.antrea.io/v1beta1/clusternetworkpolicies", "crd.antrea.io", "ClusterNetworkPolicy"),
-    ("/apis/kyverno.io/v1/clusterpolicies", "kyverno.io", "ClusterPolicy"),
-    ("/apis/policies.kyverno.io/v1/validatingpolicies", "policies.kyverno.io", "ValidatingPolicy"),
-    ("/apis/templates.gatekeeper.sh/v1/constrainttemplates", "templates.gatekeeper.sh", "ConstraintTemplate"),
-    ("/apis/policies.kubewarden.io/v1/clusteradmissionpolicies", "policies.kubewarden.io", "ClusterAdmissionPolicy"),
-    ("/apis/policy.sigstore.dev/v1beta1/clusterimagepolicies", "policy.sigstore.dev", "ClusterImagePolicy"),
-    ("/apis/external-secrets.io/v1/secretstores", "external-secrets.io", "SecretStore"),
-    ("/apis/external-secrets.io/v1/clustersecretstores", "external-secrets.io", "ClusterSecretStore"),
-    ("/apis/external-secrets.io/v1/externalsecrets", "external-secrets.io", "ExternalSecret"),
-    ("/apis/secrets-store.csi.x-k8s.io/v1/secretproviderclasses", "secrets-store.csi.x-k8s.io", "SecretProviderClass"),
-    ("/apis/secrets.hashicorp.com/v1beta1/vaultauths", "secrets.hashicorp.com", "VaultAuth"),
-    ("/apis/bitnami.com/v1alpha1/sealedsecrets", "bitnami.com", "SealedSecret"),
-];
+const RBAC: &str = "rbac.authorization.k8s.io";
+const ADMISSION: &str = "admissionregistration.k8s.io";
 
-/// An object's metadata alone.
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Partial {
-    metadata: Meta,
+/// A kind of which only the metadata matters. Asked for as metadata alone; a kind that is not served has no objects.
+struct Kind {
+    group: &'static str,
+    /// The version to try where the server does not say what it serves.
+    version: &'static str,
+    /// The one namespace that matters; every one where it is empty.
+    namespace: &'static str,
+    plural: &'static str,
+    kind: &'static str,
+    /// What it does with what it finds matters too: whole objects are asked for.
+    acts: bool,
 }
 
+const fn of(group: &'static str, version: &'static str, plural: &'static str, kind: &'static str) -> Kind {
+    Kind { group, version, namespace: "", plural, kind, acts: false }
+}
+
+const fn core(namespace: &'static str, plural: &'static str, kind: &'static str) -> Kind {
+    Kind { group: "", version: "v1", namespace, plural, kind, acts: false }
+}
+
+const NAMED: [Kind; 27] = [
+    core("default", "services", "Service"),
+    core("default", "configmaps", "ConfigMap"),
+    // kubeadm's own says that kubeadm set the cluster up
+    core("kube-system", "configmaps", "ConfigMap"),
+    Kind { namespace: "default", ..of("networking.k8s.io", "v1", "ingresses", "Ingress") },
+    of(ADMISSION, "v1", "validatingwebhookconfigurations", "ValidatingWebhookConfiguration"),
+    of(ADMISSION, "v1", "mutatingwebhookconfigurations", "MutatingWebhookConfiguration"),
+    of(ADMISSION, "v1", "validatingadmissionpolicies", "ValidatingAdmissionPolicy"),
+    Kind { acts: true, ..of(ADMISSION, "v1", "validatingadmissionpolicybindings", "ValidatingAdmissionPolicyBinding") },
+    of("policy.networking.k8s.io", "v1alpha1", "adminnetworkpolicies", "AdminNetworkPolicy"),
+    of("policy.networking.k8s.io", "v1alpha1", "baselineadminnetworkpolicies", "BaselineAdminNetworkPolicy"),
+    of("policy.networking.k8s.io", "v1alpha2", "clusternetworkpolicies", "ClusterNetworkPolicy"),
+    of("cilium.io", "v2", "ciliumnetworkpolicies", "CiliumNetworkPolicy"),
+    of("cilium.io", "v2", "ciliumclusterwidenetworkpolicies", "CiliumClusterwideNetworkPolicy"),
+    of("crd.projectcalico.org", "v1", "globalnetworkpolicies", "GlobalNetworkPolicy"),
+    of("crd.projectcalico.org", "v1", "networkpolicies", "NetworkPolicy"),
+    of("crd.antrea.io", "v1beta1", "clusternetworkpolicies", "ClusterNetworkPolicy"),
+    Kind { acts: true, ..of("kyverno.io", "v1", "clusterpolicies", "ClusterPolicy") },
+    Kind { acts: true, ..of("policies.kyverno.io", "v1", "validatingpolicies", "ValidatingPolicy") },
+    of("templates.gatekeeper.sh", "v1", "constrainttemplates", "ConstraintTemplate"),
+    Kind { acts: true, ..of("policies.kubewarden.io", "v1", "clusteradmissionpolicies", "ClusterAdmissionPolicy") },
+    of("policy.sigstore.dev", "v1beta1", "clusterimagepolicies", "ClusterImagePolicy"),
+    of("external-secrets.io", "v1", "secretstores", "SecretStore"),
+    of("external-secrets.io", "v1", "clustersecretstores", "ClusterSecretStore"),
+    of("external-secrets.io", "v1", "externalsecrets", "ExternalSecret"),
+    of("secrets-store.csi.x-k8s.io", "v1", "secretproviderclasses", "SecretProviderClass"),
+    of("secrets.hashicorp.com", "v1beta1", "vaultauths", "VaultAuth"),
+    of("bitnami.com", "v1alpha1", "sealedsecrets", "SealedSecret"),
+];
+
 /// Reads every list. Several are on their way at once; the asker bounds how many.
-pub(super) async fn collect(asker: &Asker, evidence: &mut ClusterEvidence) {
+///
+/// # Errors
+/// Only when the server does not accept the identity: an audit by nobody is none.
+pub(super) async fn collect(asker: &Asker, evidence: &mut ClusterEvidence) -> Result<(), Refused> {
     let names = async {
+        let served = discover(asker).await?;
         let mut found: BTreeMap<String, Listing<Named>> = BTreeMap::new();
-        for (path, group, kind) in NAMED {
-            let key = if group.is_empty() { kind.to_owned() } else { format!("{kind}.{group}") };
-            let listed = named(asker, path, group, kind, &key).await;
+        for kind in NAMED {
+            let listed = named(asker, &kind, served.as_ref()).await?;
+            let key =
+                if kind.group.is_empty() { kind.kind.to_owned() } else { format!("{}.{}", kind.kind, kind.group) };
             match found.get_mut(&key) {
                 Some(all) => merge(all, listed),
                 None => drop(found.insert(key, listed)),
             }
         }
-        found
+        Ok(found)
     };
     let workloads = async {
         let mut all = Listing { items: Vec::new(), gap: None };
-        for (path, kind) in WORKLOADS {
-            let what = path.rsplit('/').next().unwrap_or(path);
-            let mut found: Listing<Workload> = asker.list(path, what, false).await;
-            for workload in &mut found.items {
+        for (path, what, kind) in WORKLOADS {
+            let each = |workload: &mut Workload| {
                 workload.kind = kind.to_owned();
                 workload.drop_words();
-            }
-            merge(&mut all, found);
+            };
+            merge(&mut all, asker.list(Request::built_in(path, what), each).await?);
         }
-        all
-    };
-    let pods = async {
-        let mut found: Listing<Pod> = asker.list("/api/v1/pods", "pods", false).await;
-        found.items.iter_mut().for_each(Pod::drop_words);
-        found
+        Ok(all)
     };
     let roles = async {
-        let mut all: Listing<Role> =
-            asker.list("/apis/rbac.authorization.k8s.io/v1/clusterroles", "clusterroles", false).await;
-        merge(&mut all, asker.list("/apis/rbac.authorization.k8s.io/v1/roles", "roles", false).await);
-        all
+        let mut all: Listing<Role> = asker.list(rbac("clusterroles").get(), |_| {}).await?;
+        merge(&mut all, asker.list(rbac("roles").get(), |_| {}).await?);
+        Ok(all)
     };
     let bindings = async {
-        let mut all =
-            asker.list("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", "clusterrolebindings", false).await;
-        merge(&mut all, asker.list("/apis/rbac.authorization.k8s.io/v1/rolebindings", "rolebindings", false).await);
-        all
+        let mut all: Listing<Binding> = asker.list(rbac("clusterrolebindings").get(), |_| {}).await?;
+        merge(&mut all, asker.list(rbac("rolebindings").get(), |_| {}).await?);
+        Ok(all)
     };
-    let found = tokio::join!(
-        asker.list("/api/v1/namespaces", "namespaces", false),
-        asker.list("/api/v1/nodes", "nodes", false),
-        asker.list("/api/v1/serviceaccounts", "serviceaccounts", false),
-        asker.list("/apis/networking.k8s.io/v1/networkpolicies", "networkpolicies", false),
-        pods,
+    let policies = Request::built_in("/apis/networking.k8s.io/v1/networkpolicies", "networkpolicies.networking.k8s.io");
+    let found = tokio::try_join!(
+        asker.list(Request::built_in("/api/v1/namespaces", "namespaces"), |_| {}),
+        asker.list(Request::built_in("/api/v1/nodes", "nodes"), |_| {}),
+        asker.list(Request::built_in("/api/v1/serviceaccounts", "serviceaccounts"), |_| {}),
+        asker.list(policies, |_| {}),
+        asker.list(Request::built_in("/api/v1/pods", "pods"), Pod::drop_words),
         workloads,
         roles,
         bindings,
         names,
-    );
+    )?;
     (evidence.namespaces, evidence.nodes, evidence.service_accounts, evidence.network_policies) =
         (found.0, found.1, found.2, found.3);
     (evidence.pods, evidence.workloads, evidence.roles, evidence.bindings, evidence.named) =
         (found.4, found.5, found.6, found.7, found.8);
+    Ok(())
+}
+
+/// Path and full name of a resource of RBAC.
+struct Rbac {
+    path: String,
+    what: String,
+}
+
+fn rbac(plural: &str) -> Rbac {
+    Rbac { path: format!("/apis/{RBAC}/v1/{plural}"), what: format!("{plural}.{RBAC}") }
+}
+
+impl Rbac {
+    fn get(&self) -> Request<'_> {
+        Request::built_in(&self.path, &self.what)
+    }
 }
 
 /// The metadata of every Secret; their data is not asked for.
 pub(super) async fn secrets(asker: &Asker) -> Listing<Named> {
-    named(asker, "/api/v1/secrets", "", "Secret", "secrets").await
+    let listed = named(asker, &core("", "secrets", "Secret"), None).await;
+    listed.unwrap_or_else(|refused| Listing::unread(refused.into_gap("secrets")))
 }
 
-async fn named(asker: &Asker, path: &str, group: &str, kind: &str, what: &str) -> Listing<Named> {
-    let found: Listing<Partial> = asker.list(path, what, true).await;
-    let items = found.items.into_iter().map(|item| Named {
-        group: group.to_owned(),
-        kind: kind.to_owned(),
-        metadata: item.metadata,
-        ..Named::default()
-    });
-    Listing { items: items.collect(), gap: found.gap }
+/// Names of one kind's objects, at the first version that is served.
+async fn named(asker: &Asker, kind: &Kind, served: Option<&Served>) -> Result<Listing<Named>, Refused> {
+    let Kind { group, version, namespace, plural, .. } = *kind;
+    let versions = match served {
+        Some(served) if !group.is_empty() => served.versions(group, plural),
+        _ => vec![version],
+    };
+    let what = if group.is_empty() { plural.to_owned() } else { format!("{plural}.{group}") };
+    let mut all = Listing { items: Vec::new(), gap: None };
+    for version in versions {
+        let base = if group.is_empty() { format!("/api/{version}") } else { format!("/apis/{group}/{version}") };
+        let within = if namespace.is_empty() { String::new() } else { format!("/namespaces/{namespace}") };
+        let path = format!("{base}{within}/{plural}");
+        let request = Request { path: &path, what: &what, metadata_only: true, always_served: group.is_empty() };
+        let found: Listing<Partial> = match asker.list(request, |_| {}).await {
+            // an aggregated server may know other identities than the API server
+            Err(Refused::Unauthenticated) if !group.is_empty() => {
+                Listing::unread(Refused::Unauthenticated.into_gap(&what))
+            }
+            other => other?,
+        };
+        let items = found.items.into_iter().map(|item| Named {
+            group: group.to_owned(),
+            kind: kind.kind.to_owned(),
+            metadata: item.metadata,
+        });
+        all = Listing { items: items.collect(), gap: found.gap };
+        if !all.items.is_empty() || all.gap.is_some() {
+            break;
+        }
+    }
+    Ok(all)
 }
 
 fn merge<T>(all: &mut Listing<T>, more: Listing<T>) {

@@ -350,6 +350,29 @@ pub struct ClusterEvidence {
     pub views: Vec<NodeEvidence>,
 }
 
+impl ClusterEvidence {
+    /// Why lists are not complete, each reason once, in the order of the lists.
+    pub fn gaps(&self) -> Vec<&Gap> {
+        let lists = [
+            &self.namespaces.gap,
+            &self.nodes.gap,
+            &self.pods.gap,
+            &self.workloads.gap,
+            &self.service_accounts.gap,
+            &self.roles.gap,
+            &self.bindings.gap,
+            &self.network_policies.gap,
+        ];
+        let mut found: Vec<&Gap> = Vec::new();
+        for gap in lists.into_iter().chain(self.named.values().map(|listing| &listing.gap)).flatten() {
+            if !found.contains(&gap) {
+                found.push(gap);
+            }
+        }
+        found
+    }
+}
+
 /// Where a cluster's objects come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::super::list::Object;
 use crate::evidence::NodeState;
 use crate::evidence::objects::null_is_default;
 
@@ -410,5 +411,17 @@ fn said(reason: &str, message: &str) -> String {
         (reason, "") => cut(reason, 60),
         ("", message) => cut(message, 200),
         (reason, message) => format!("{}: {}", cut(reason, 60), cut(message, 200)),
+    }
+}
+
+impl Object for Node {
+    fn key(&self) -> (&str, &str) {
+        ("", &self.metadata.name)
+    }
+}
+
+impl Object for ApiPod {
+    fn key(&self) -> (&str, &str) {
+        ("", &self.metadata.name)
     }
 }
