@@ -1,5 +1,12 @@
 //! Who asks, and through what: tokens, credential plugins, proxies, the pod's own account. None of it may show in any output.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test that cannot set up its world ends, with the place"
+)]
+
 mod support;
 
 use std::fs;

@@ -250,7 +250,11 @@ impl Asker {
                     Ok(Some(Err(error))) => return Err(perhaps(gap(Reason::Io, &request_error(&error)))),
                     Ok(Some(Ok(frame))) => {
                         if let Some(chunk) = frame.data_ref() {
-                            taker.take(chunk).map_err(perhaps)?;
+                            taker.take(chunk).map_err(|gap| match gap.reason {
+                                // it would be as big the next time
+                                Reason::TooBig => Failed::Finally(Refused::Gap(gap)),
+                                _ => perhaps(gap),
+                            })?;
                         }
                     }
                 }

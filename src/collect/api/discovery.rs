@@ -113,6 +113,7 @@ impl Served {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test ends where its world cannot be made")]
 mod tests {
     use super::*;
 

@@ -185,6 +185,7 @@ impl Cutter {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test ends where its world cannot be made")]
 mod tests {
     use super::*;
 
