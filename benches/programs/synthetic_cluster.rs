@@ -7,7 +7,7 @@
 //! `GET /requests` says how many requests and bytes there were.
 
 use std::fmt::Write as _;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -34,6 +34,9 @@ struct Cluster {
     bytes: AtomicU64,
 }
 
+/// Writes the object of a number.
+type Write = fn(&Cluster, usize, &mut String);
+
 const DAEMONS: [&str; 3] = ["kube-proxy", "cilium", "node-exporter"];
 
 impl Cluster {
@@ -57,8 +60,8 @@ impl Cluster {
         }
     }
 
-    /// Number of objects at a path, and what writes one; `None` where nothing is served.
-    fn list(&self, path: &str) -> Option<(&'static str, usize, fn(&Self, usize, &mut String))> {
+    /// The list at a path: its kind, the number of objects, and what writes one; `None` where nothing is served.
+    fn list(&self, path: &str) -> Option<(&'static str, usize, Write)> {
         let deployments = self.starts.len();
         let cluster_roles = self.roles / 5;
         Some(match path {
@@ -140,7 +143,7 @@ impl Cluster {
             0 => "default".to_owned(),
             number => format!("app-{number:03}"),
         };
-        let automount = if number % 3 == 0 { r#","automountServiceAccountToken":false"# } else { "" };
+        let automount = if number.is_multiple_of(3) { r#","automountServiceAccountToken":false"# } else { "" };
         let _ = write!(
             out,
             r#"{{"metadata":{{"name":"{name}","namespace":"{namespace}","uid":"{}","resourceVersion":"{number}","creationTimestamp":"2026-01-01T00:00:00Z"}}{automount}}}"#,

@@ -14,12 +14,13 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 /// Kinds that every API server serves, by path: their list's kind.
-const BUILT_IN: [(&str, &str); 25] = [
+const BUILT_IN: [(&str, &str); 26] = [
     ("/api/v1/namespaces", "NamespaceList"),
     ("/api/v1/nodes", "NodeList"),
     ("/api/v1/pods", "PodList"),
     ("/api/v1/serviceaccounts", "ServiceAccountList"),
     ("/api/v1/replicationcontrollers", "ReplicationControllerList"),
+    ("/api/v1/podtemplates", "PodTemplateList"),
     ("/api/v1/namespaces/default/services", "ServiceList"),
     ("/api/v1/namespaces/default/configmaps", "ConfigMapList"),
     ("/api/v1/namespaces/kube-system/configmaps", "ConfigMapList"),

@@ -170,8 +170,8 @@ async fn named(asker: &Asker, kind: &Kind, served: Option<&Served>) -> Result<Li
         let base = if group.is_empty() { format!("/api/{version}") } else { format!("/apis/{group}/{version}") };
         let within = if namespace.is_empty() { String::new() } else { format!("/namespaces/{namespace}") };
         let path = format!("{base}{within}/{plural}");
-        let request = Request { path: &path, what: &what, metadata_only: true, always_served: group.is_empty() };
-        let found: Listing<Partial> = match asker.list(request, |_| {}).await {
+        let request = Request { path: &path, what: &what, metadata_only: !kind.acts, always_served: group.is_empty() };
+        let found: Listing<Policy> = match asker.list(request, |_| {}).await {
             // an aggregated server may know other identities than the API server
             Err(Refused::Unauthenticated) if !group.is_empty() => {
                 Listing::unread(Refused::Unauthenticated.into_gap(&what))
@@ -182,6 +182,7 @@ async fn named(asker: &Asker, kind: &Kind, served: Option<&Served>) -> Result<Li
             group: group.to_owned(),
             kind: kind.kind.to_owned(),
             metadata: item.metadata,
+            action: item.spec.map(|spec| action(&Value::Map([("spec".to_owned(), spec)].into()))).unwrap_or_default(),
         });
         all = Listing { items: items.collect(), gap: found.gap };
         if !all.items.is_empty() || all.gap.is_some() {
