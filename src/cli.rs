@@ -43,6 +43,8 @@ pub enum Command {
     Evaluate(EvaluateArgs),
     /// Turn a JSON report into another format
     Render(RenderArgs),
+    /// Say what changed between two JSON reports
+    Diff(DiffArgs),
     /// Print what is applied to a cluster to audit every node from inside: namespace, rights, collectors, the audit
     Manifests(ManifestsArgs),
     /// Write the files that an audit in a cluster left as frames in its log
@@ -241,6 +243,23 @@ pub struct RenderArgs {
     /// Where reports go
     #[command(flatten)]
     pub output: OutputArgs,
+}
+
+/// Arguments of `diff`.
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// The earlier JSON report
+    #[arg(value_name = "OLD")]
+    pub before: PathBuf,
+    /// The later JSON report
+    #[arg(value_name = "NEW")]
+    pub after: PathBuf,
+    /// Exit with 1 when a control of at least this severity fails on a subject on which it did not
+    #[arg(long, value_name = "SEVERITY")]
+    pub fail_on: Option<SeverityArg>,
+    /// Format
+    #[arg(long, default_value = "text", value_parser = PossibleValuesParser::new(["text", "json"]))]
+    pub format: String,
 }
 
 /// Arguments of `benchmarks`.

@@ -1,6 +1,7 @@
 //! Floor 2: evidence, a benchmark and options become a report. Pure.
 
 mod control_plane;
+pub mod drift;
 pub mod facts;
 mod grouping;
 mod judge;

@@ -3,6 +3,8 @@
 pub mod escape;
 mod html;
 mod json;
+mod prometheus;
+mod summary;
 mod text;
 
 use std::io::{self, Write};
@@ -64,13 +66,25 @@ impl Format {
 }
 
 /// Every format. A new one is one file and one line here.
-pub const FORMATS: [Format; 3] = [
+pub const FORMATS: [Format; 5] = [
     Format { name: "text", extension: "txt", about: "summary for a terminal", render: text::render },
     Format {
         name: "json",
         extension: "json",
         about: "everything, for programs (schema kube-assay.report/v1)",
         render: json::render,
+    },
+    Format {
+        name: "summary",
+        extension: "jsonl",
+        about: "one line of JSON, for scripts and logs",
+        render: summary::render,
+    },
+    Format {
+        name: "prometheus",
+        extension: "prom",
+        about: "figures for monitoring (OpenMetrics text)",
+        render: prometheus::render,
     },
     Format { name: "html", extension: "html", about: "one self-contained page", render: html::render },
 ];

@@ -165,25 +165,29 @@ pub(crate) fn read_evidence(path: &Path, evidence: &mut Evidence) -> Result<(), 
 
 pub(crate) fn render(args: &RenderArgs) -> Result<u8, Failure> {
     let plan = plan(&args.output, 1)?;
+    plan.write(&read_report(&args.report)?, false)?;
+    Ok(FINISHED)
+}
+
+/// Reads a JSON report, or standard input.
+pub(crate) fn read_report(path: &Path) -> Result<Report, Failure> {
     let mut text = String::new();
-    let read = if args.report == Path::new("-") {
+    let read = if path == Path::new("-") {
         io::stdin().read_to_string(&mut text)
     } else {
-        fs::File::open(&args.report).and_then(|mut file| file.read_to_string(&mut text))
+        fs::File::open(path).and_then(|mut file| file.read_to_string(&mut text))
     };
-    read.map_err(|error| Failure::usage(format!("cannot read {}: {error}", args.report.display())))?;
-    let report: Report = serde_json::from_str(&text).map_err(|error| {
-        Failure::usage(format!("{} is no report of the form {SCHEMA}: {error}", args.report.display()))
-    })?;
+    read.map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
+    let report: Report = serde_json::from_str(&text)
+        .map_err(|error| Failure::usage(format!("{} is no report of the form {SCHEMA}: {error}", path.display())))?;
     if report.schema != SCHEMA {
         return Err(Failure::usage(format!(
             "{} has the form {:?}, this version reads {SCHEMA}",
-            args.report.display(),
+            path.display(),
             report.schema
         )));
     }
-    plan.write(&report, false)?;
-    Ok(FINISHED)
+    Ok(report)
 }
 
 /// The benchmarks to hold the evidence against, each with why it was chosen.

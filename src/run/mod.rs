@@ -1,6 +1,7 @@
 //! Floor 4: wiring. The only place that sees every floor; user files, clock, environment and exit codes are its business.
 
 mod audit;
+mod diff;
 mod effective;
 mod example;
 mod explain;
@@ -111,6 +112,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Evaluate(args) => audit::evaluate(&args),
         Command::Render(args) => audit::render(&args),
         Command::Manifests(args) => manifests::manifests(&args),
+        Command::Diff(args) => diff::diff(&args),
         Command::Unpack(args) => frames::unpack(&args),
         Command::Benchmarks(args) => explain::benchmarks(&args),
         Command::Explain(args) => explain::explain(&args),

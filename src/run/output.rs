@@ -99,7 +99,7 @@ impl Plan {
                 Target::Frames => {
                     let mut bytes = Vec::new();
                     rendered(format.render(report, &self.layout, &mut bytes), Path::new("standard output"))?;
-                    if format.name == "text" {
+                    if matches!(format.name, "text" | "summary") {
                         io::stdout().write_all(&bytes)?;
                     } else {
                         let body = frames::compressed(&bytes)?;

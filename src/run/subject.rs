@@ -109,7 +109,10 @@ fn of_collectors(args: &HostArgs, of: &CollectorsOf, tables: &Tables, now: &str)
     let (seen, all) = (collected.nodes.len(), collected.nodes.len() + collected.unseen.len());
     let lines = vec![
         format!("the API of cluster {}", cluster.name),
-        format!("{seen} of {all} nodes, through the collectors of {}/{}", of.namespace, of.daemonset),
+        format!(
+            "{seen} of {all} nodes, through the collectors of {}/{}, which are themselves part of what is audited",
+            of.namespace, of.daemonset
+        ),
     ];
     let evidence = Evidence {
         nodes: collected.nodes,
