@@ -8,6 +8,7 @@
 
 mod support;
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -42,8 +43,8 @@ fn audited(scratch: &Path, name: &str, pid: u32, words: &[&str]) -> PathBuf {
 }
 
 fn compared(before: &Path, after: &Path, more: &[&str]) -> Ran {
-    let mut words = vec!["diff".as_ref(), before.as_os_str(), after.as_os_str()];
-    words.extend(more.iter().map(std::convert::AsRef::as_ref));
+    let mut words: Vec<&OsStr> = vec!["diff".as_ref(), before.as_os_str(), after.as_os_str()];
+    words.extend(more.iter().map(|word| OsStr::new(*word)));
     run(words)
 }
 
