@@ -70,6 +70,8 @@ def identity(cluster: Cluster, held: Held) -> None:
     held.that(len(of["auditor"]) > 30, "the auditor asked", len(of["auditor"]))
     held.that(not of["collector"], "collectors ask nothing", of["collector"][:1])
     writes = [one for one in of["auditor"] if one["verb"] not in READS]
+    # what an identity asks of its own rights leaves nothing behind
+    writes = [one for one in writes if not one["requestURI"].startswith("/apis/authorization.k8s.io/v1/selfsubject")]
     held.that(not writes, "nothing is written", [(one["verb"], one["requestURI"]) for one in writes])
     refused = {one["requestURI"] for one in of["auditor"] if one["responseStatus"]["code"] in (401, 403)}
     held.that(not refused, "nothing is refused that is asked for", sorted(refused)[:5])
@@ -192,4 +194,30 @@ def two_at_once(cluster: Cluster, held: Held) -> None:
         cluster.remove(text + "---" + job)
 
 
-STEPS = (stock, isolation, identity, every_control, right_removed, image_missing, look_alike, kubelet_stopped, two_at_once)
+def footprint(cluster: Cluster, held: Held) -> None:
+    """What installing changes in an audit: the published list (docs/in-cluster.md), and nothing else."""
+    def asked() -> dict[str, tuple]:
+        report = json.loads(cluster.run("cp1", str(cluster.binary), "audit", "--kubeconfig",
+                                        "/etc/kubernetes/admin.conf", "--format", "json", "-q"))
+        return {one["id"]: (one["verdict"], [(group["found"], group.get("offenders")) for group in one["groups"]])
+                for one in report["controls"]}
+    text = cluster.manifests("job", "--deadline", "10")
+    cluster.remove(text)
+    before = asked()
+    cluster.kubectl("apply", "-f", "-", stdin=text)
+    try:
+        cluster.finished()
+        after = asked()
+    finally:
+        cluster.remove(text)
+    changed = {number for number in before if before[number] != after[number]}
+    held.that(changed == FOOTPRINT, "installing changes the published list", sorted(changed ^ FOOTPRINT))
+    worse = {number for number in changed if after[number][0] == "fail" and before[number][0] != "fail"}
+    held.that(worse == {"5.2.1", "5.2.7", "5.2.11"}, "and makes three controls fail on a stock cluster", sorted(worse))
+
+
+# the namespace admits what it must, the collectors are root with a volume of the host, and a namespace more is listed
+FOOTPRINT = {"5.2.1", "5.2.2", "5.2.3", "5.2.4", "5.2.5", "5.2.6", "5.2.7", "5.2.8", "5.2.9", "5.2.11", "5.2.12", "5.2.13",
+             "5.3.2", "5.6.1"}
+
+STEPS = (stock, isolation, identity, every_control, right_removed, image_missing, look_alike, kubelet_stopped, two_at_once, footprint)
