@@ -1,6 +1,7 @@
 """What is done to the cluster, and what the audit must say of it."""
 
 import json
+import subprocess
 
 from cluster import NAMESPACE, NODES, Cluster, wait
 
@@ -216,8 +217,31 @@ def footprint(cluster: Cluster, held: Held) -> None:
     held.that(worse == {"5.2.1", "5.2.7", "5.2.11"}, "and makes three controls fail on a stock cluster", sorted(worse))
 
 
+def drift(cluster: Cluster, held: Held) -> None:
+    """A setting changed on one node between two audits: exactly that is told."""
+    place = "/var/lib/kubelet/config.yaml"
+    first = cluster.state / "first.json"
+    first.write_text(json.dumps(cluster.audit(*PTRACE).report))
+    before = cluster.run("w1", "cat", place)
+    cluster.run("w1", "tee", place, stdin=before + "\nreadOnlyPort: 10255\n")
+    cluster.restart("w1")
+    try:
+        second = cluster.state / "second.json"
+        second.write_text(json.dumps(cluster.audit(*PTRACE).report))
+    finally:
+        cluster.run("w1", "tee", place, stdin=before)
+        cluster.restart("w1")
+    told = json.loads(subprocess.run([cluster.binary, "diff", "--format", "json", first, second], check=True, text=True,
+                                     capture_output=True).stdout)
+    found = [(one["id"], [subject["name"] for subject in one["subjects"]]) for one in told["new_failures"]]
+    held.that(found == [("4.2.4", ["w1"])], "4.2.4 on w1 is the new failure", found)
+    others = {name: [(one["id"], one["subjects"]) for one in told[name]] for name in ("fixed", "other", "by_presence", "evidence")
+              if told[name]}
+    held.that(not others and not told["nodes_new"] and not told["nodes_gone"], "and nothing else changed", others)
+
+
 # the namespace admits what it must, the collectors are root with a volume of the host, and a namespace more is listed
 FOOTPRINT = {"5.2.1", "5.2.2", "5.2.3", "5.2.4", "5.2.5", "5.2.6", "5.2.7", "5.2.8", "5.2.9", "5.2.11", "5.2.12", "5.2.13",
              "5.3.2", "5.6.1"}
 
-STEPS = (stock, isolation, identity, every_control, right_removed, image_missing, look_alike, kubelet_stopped, two_at_once, footprint)
+STEPS = (stock, isolation, identity, every_control, right_removed, image_missing, look_alike, kubelet_stopped, two_at_once, footprint, drift)
