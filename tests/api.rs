@@ -83,9 +83,9 @@ fn a_cluster_is_read_page_by_page_and_nothing_is_asked_per_object() {
     assert_eq!(server.count(PODS), 3);
     let asked = server.asked();
     assert!(asked.len() < 40, "{} requests", asked.len());
-    let asks_of_itself = |asked: &&support::api_server::Asked| asked.path.contains("/selfsubject");
-    let lists = asked.iter().filter(|asked| !["/version", "/apis"].contains(&asked.path.as_str()));
-    let lists = lists.filter(|asked| !asks_of_itself(asked) && !asked.path.contains("/kube-proxy"));
+    // what is asked beside the lists: questions about oneself, and single objects and paths that show a component
+    let lists = asked.iter().filter(|asked| asked.path.starts_with("/api/") || asked.path.starts_with("/apis/"));
+    let lists = lists.filter(|asked| !asked.path.contains("/selfsubject") && !asked.path.contains("/kube-proxy"));
     assert!(lists.clone().all(|asked| asked.query.get("limit").is_some_and(|limit| limit == "500")));
     // Secrets are never asked for, and of config maps nothing but their names
     assert!(!asked.iter().any(|asked| asked.path.contains("secrets") && !asked.path.contains("external-secrets.io")));
