@@ -186,6 +186,9 @@ pub struct OutputArgs {
 /// Arguments of `audit`.
 #[derive(Debug, Args)]
 pub struct AuditArgs {
+    /// Print the rights that reading the API takes, as roles to apply, each rule with the controls that need it, and end
+    #[arg(long)]
+    pub explain_permissions: bool,
     /// Which host
     #[command(flatten)]
     pub host: HostArgs,

@@ -65,6 +65,9 @@ pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
 }
 
 pub(crate) fn audit(args: &AuditArgs) -> Result<u8, Failure> {
+    if args.explain_permissions {
+        return super::permissions::explain(args);
+    }
     let started = Instant::now();
     let plan = plan(&args.output, args.judge.benchmark.len().max(1))?;
     let tables = benchmark::tables()?;

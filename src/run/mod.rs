@@ -8,6 +8,7 @@ mod explain;
 mod frames;
 mod manifests;
 mod output;
+mod permissions;
 mod progress;
 mod pss;
 mod rights;

@@ -13,7 +13,20 @@ pub struct Right {
     pub verbs: &'static [&'static str],
     /// What it is for.
     pub why: &'static str,
+    /// How the names of the facts begin that rest on it; none where it serves collectors.
+    pub facts: &'static [&'static str],
 }
+
+/// What the API shows of components in mirror pods.
+const STATIC: [&str; 4] = ["kube-apiserver.", "kube-controller-manager.", "kube-scheduler.", "etcd."];
+/// Facts about pods as they are, or as templates will make them.
+const PODS: [&str; 5] = ["pods.", "agents.", "namespaces.", "network.plugin", "accounts."];
+
+/// Paths that are no resources: path, what it is for, facts that show it.
+pub const PATHS: [(&str, &str, &[&str]); 2] = [
+    ("/metrics", "what the API server counted of encryption", &["kube-apiserver.secrets-encryption"]),
+    ("/flagz", "the API server's flags as it parsed them, where no mirror pod shows them", &["kube-apiserver."]),
+];
 
 const LIST: &[&str] = &["list"];
 const GET: &[&str] = &["get"];
@@ -26,13 +39,29 @@ pub const RIGHTS: [Right; 13] = [
         resources: &["nodes"],
         verbs: LIST,
         why: "which nodes exist (coverage), their versions: every control of sections 1 to 4",
+        facts: &["nodes.", "kubelet.", "kube-proxy.", STATIC[0], STATIC[1], STATIC[2], STATIC[3]],
     },
     Right {
         namespace: None,
         groups: &[""],
-        resources: &["namespaces", "pods", "serviceaccounts", "replicationcontrollers"],
+        resources: &["namespaces", "pods", "podtemplates", "serviceaccounts", "replicationcontrollers"],
         verbs: LIST,
         why: "service accounts and tokens (5.1), Pod Security (5.2), namespaces and their policies (5.3, 5.6, 5.7)",
+        facts: &[
+            PODS[0],
+            PODS[1],
+            PODS[2],
+            PODS[3],
+            PODS[4],
+            "admitting.",
+            "rights.",
+            "broad.",
+            "kube-proxy.",
+            STATIC[0],
+            STATIC[1],
+            STATIC[2],
+            STATIC[3],
+        ],
     },
     Right {
         namespace: None,
@@ -40,6 +69,7 @@ pub const RIGHTS: [Right; 13] = [
         resources: &["deployments", "daemonsets", "statefulsets", "replicasets"],
         verbs: LIST,
         why: "pod templates: Pod Security (5.2), secrets in variables (5.4), security contexts (5.7)",
+        facts: &[PODS[0], PODS[1], PODS[2], PODS[3], "kube-proxy.", "images."],
     },
     Right {
         namespace: None,
@@ -47,6 +77,7 @@ pub const RIGHTS: [Right; 13] = [
         resources: &["jobs", "cronjobs"],
         verbs: LIST,
         why: "pod templates, as above",
+        facts: &[PODS[0], PODS[1], PODS[2]],
     },
     Right {
         namespace: None,
@@ -54,6 +85,7 @@ pub const RIGHTS: [Right; 13] = [
         resources: &["networkpolicies"],
         verbs: LIST,
         why: "network policies (5.3)",
+        facts: &["namespaces.without-network-policy", "namespaces.with-open-pods"],
     },
     Right {
         namespace: None,
@@ -61,6 +93,7 @@ pub const RIGHTS: [Right; 13] = [
         resources: &["clusterroles", "clusterrolebindings", "roles", "rolebindings"],
         verbs: LIST,
         why: "who may do what (5.1)",
+        facts: &["rights.", "broad.", "people.certificates", "accounts."],
     },
     Right {
         namespace: None,
@@ -73,6 +106,7 @@ pub const RIGHTS: [Right; 13] = [
         ],
         verbs: LIST,
         why: "admission policies that may stand for Pod Security (5.2) and image provenance (5.5)",
+        facts: &["namespaces.without-pod-security", "namespaces.empty-without-pod-security", "admitting.", "images."],
     },
     Right {
         namespace: None,
@@ -88,6 +122,7 @@ pub const RIGHTS: [Right; 13] = [
         ],
         verbs: LIST,
         why: "network policies of network plugins (5.3), where they are installed",
+        facts: &["namespaces.without-network-policy", "namespaces.with-open-pods", "network.plugin"],
     },
     Right {
         namespace: None,
@@ -117,6 +152,7 @@ pub const RIGHTS: [Right; 13] = [
         ],
         verbs: LIST,
         why: "policy engines (5.2, 5.5) and external secret stores (5.4.2), where they are installed; names only",
+        facts: &["namespaces.without-pod-security", "namespaces.empty-without-pod-security", "images.", "secrets."],
     },
     Right {
         namespace: Some("default"),
@@ -124,6 +160,7 @@ pub const RIGHTS: [Right; 13] = [
         resources: &["services", "configmaps", "ingresses"],
         verbs: LIST,
         why: "what lies in the default namespace (5.7.4); names only are asked for",
+        facts: &["namespaces.objects-in-default"],
     },
     Right {
         namespace: Some("kube-system"),
@@ -131,6 +168,7 @@ pub const RIGHTS: [Right; 13] = [
         resources: &["configmaps"],
         verbs: LIST,
         why: "whether kubeadm set the cluster up, for what is stock in it (5.1); names only are asked for",
+        facts: &["rights.", "broad.", "kube-proxy."],
     },
     Right {
         namespace: Some("kube-node-lease"),
@@ -138,6 +176,7 @@ pub const RIGHTS: [Right; 13] = [
         resources: &["leases"],
         verbs: GET,
         why: "the clock of each node, for the age of its evidence",
+        facts: &[],
     },
     Right {
         namespace: Some("{namespace}"),
@@ -145,5 +184,6 @@ pub const RIGHTS: [Right; 13] = [
         resources: &["pods/log", "daemonsets"],
         verbs: GET,
         why: "the collectors: which pods are theirs, and their logs, the evidence of each node",
+        facts: &[],
     },
 ];
