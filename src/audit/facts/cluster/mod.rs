@@ -147,7 +147,7 @@ fn secrets_of(context: &ClusterContext<'_>, annotation: &str) -> Fact {
     let cluster = context.cluster;
     if cluster.source == Source::Api && !cluster.named.contains_key("Secret") {
         let note =
-            "nothing was read: RBAC cannot grant the names of Secrets without their content, so they are not listed";
+            "nothing was read: RBAC cannot grant the names of Secrets without their content; --with-secrets lists them";
         return Fact::Value(listed(names, None, context), Some(note.to_owned()));
     }
     let none = names.as_list().is_none_or(<[Value]>::is_empty);
