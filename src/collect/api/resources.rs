@@ -196,3 +196,28 @@ fn merge<T>(all: &mut Listing<T>, more: Listing<T>) {
     all.items.extend(more.items);
     all.gap = all.gap.take().or(more.gap);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::rights::RIGHTS;
+    use super::{NAMED, WORKLOADS};
+
+    /// What is asked for is granted by the manifests: a list that no rule names would be refused in every cluster.
+    #[test]
+    fn every_list_has_its_right() {
+        let named = NAMED.iter().map(|kind| (kind.namespace, kind.group, kind.plural));
+        let workloads = WORKLOADS.iter().map(|(_, what, _)| {
+            let (plural, group) = what.split_once('.').unwrap_or((what, ""));
+            ("", group, plural)
+        });
+        for (namespace, group, plural) in named.chain(workloads) {
+            let granted = RIGHTS.iter().any(|right| {
+                right.namespace.is_none_or(|only| only == namespace)
+                    && right.groups.contains(&group)
+                    && right.resources.contains(&plural)
+                    && right.verbs.contains(&"list")
+            });
+            assert!(granted, "{plural}.{group} in {namespace:?}");
+        }
+    }
+}
