@@ -7,7 +7,7 @@
 //! `GET /requests` says how many requests and bytes there were.
 
 use std::fmt::Write as _;
-use std::io::{self, BufRead, BufReader, Write as _};
+use std::io::{self, BufRead, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -416,7 +416,16 @@ fn serve(stream: &TcpStream, cluster: &Cluster) -> io::Result<()> {
             return Ok(());
         }
         let uri = line.split(' ').nth(1).unwrap_or_default().to_owned();
-        while reader.read_line(&mut line)? > 2 && !line.ends_with("\r\n\r\n") {}
+        let mut length = 0;
+        loop {
+            line.clear();
+            reader.read_line(&mut line)?;
+            let Some((name, value)) = line.trim_end().split_once(':') else { break };
+            if name.eq_ignore_ascii_case("content-length") {
+                length = value.trim().parse().unwrap_or(0);
+            }
+        }
+        io::copy(&mut reader.by_ref().take(length), &mut io::sink())?;
         let (path, query) = uri.split_once('?').unwrap_or((&uri, ""));
         let body = cluster.page(path, query);
         let status = if body.is_some() { "200 OK" } else { "404 Not Found" };

@@ -72,15 +72,15 @@ pub fn pod(place: &str, account: &str, node: &str) -> Pod {
     let mut pod = Pod { metadata: meta(place), ..Pod::default() };
     pod.spec.service_account_name = account.to_owned();
     pod.spec.node_name = node.to_owned();
-    pod.spec.containers = vec![Container { name: "main".to_owned(), ..Container::default() }];
-    pod.spec.volumes = vec![Volume { name: "token".to_owned(), token: true, ..Volume::default() }];
+    pod.spec.containers = vec![Container { name: "main".to_owned(), ..Container::default() }].into();
+    pod.spec.volumes = vec![Volume { name: "token".to_owned(), token: true, ..Volume::default() }].into();
     pod
 }
 
 /// The same with a privileged container.
 pub fn privileged(mut pod: Pod) -> Pod {
     let context = ContainerSecurityContext { privileged: Some(true), ..ContainerSecurityContext::default() };
-    pod.spec.containers[0].security_context = Some(context);
+    std::sync::Arc::make_mut(&mut pod.spec.containers)[0].security_context = Some(context);
     pod
 }
 

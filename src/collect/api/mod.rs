@@ -17,6 +17,7 @@ mod proxy;
 mod resources;
 mod reviews;
 pub mod rights;
+mod sharing;
 pub(super) mod views;
 
 use std::collections::BTreeMap;

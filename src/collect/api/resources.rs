@@ -1,10 +1,12 @@
 //! Which lists are read: one line each.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use super::ask::{Asker, Refused};
 use super::discovery::{Served, discover};
 use super::list::{Policy, Request};
+use super::sharing::Sharing;
 use crate::collect::objects::action;
 use crate::evidence::Value;
 use crate::evidence::objects::{Binding, ClusterEvidence, Listing, Named, Pod, Role, Workload};
@@ -81,6 +83,11 @@ const NAMED: [Kind; 27] = [
 /// # Errors
 /// Only when the server does not accept the identity: an audit by nobody is none.
 pub(super) async fn collect(asker: &Asker, evidence: &mut ClusterEvidence) -> Result<(), Refused> {
+    let sharing = RefCell::new(Sharing::default());
+    let each_pod = |pod: &mut Pod| {
+        pod.drop_words();
+        sharing.borrow_mut().pod(&mut pod.spec);
+    };
     let names = async {
         let served = discover(asker).await?;
         let mut found: BTreeMap<String, Listing<Named>> = BTreeMap::new();
@@ -101,6 +108,7 @@ pub(super) async fn collect(asker: &Asker, evidence: &mut ClusterEvidence) -> Re
             let each = |workload: &mut Workload| {
                 workload.kind = kind.to_owned();
                 workload.drop_words();
+                sharing.borrow_mut().workload(workload);
             };
             merge(&mut all, asker.list(Request::built_in(path, what), each).await?);
         }
@@ -122,7 +130,7 @@ pub(super) async fn collect(asker: &Asker, evidence: &mut ClusterEvidence) -> Re
         asker.list(Request::built_in("/api/v1/nodes", "nodes"), |_| {}),
         asker.list(Request::built_in("/api/v1/serviceaccounts", "serviceaccounts"), |_| {}),
         asker.list(policies, |_| {}),
-        asker.list(Request::built_in("/api/v1/pods", "pods"), Pod::drop_words),
+        asker.list(Request::built_in("/api/v1/pods", "pods"), each_pod),
         workloads,
         roles,
         bindings,

@@ -1,5 +1,7 @@
 //! Pods, and the controllers that make them.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::environment::{EnvSource, env_from_sources, env_sources};
@@ -97,19 +99,28 @@ pub struct PodTemplate {
     pub spec: PodSpec,
 }
 
+/// A list without spare room, behind what equal pods can share.
+fn shared_list<'de, D: serde::Deserializer<'de>, T: Deserialize<'de> + Default>(
+    deserializer: D,
+) -> Result<Arc<Vec<T>>, D::Error> {
+    let mut items: Vec<T> = list(deserializer)?;
+    items.shrink_to_fit();
+    Ok(Arc::new(items))
+}
+
 /// What a pod runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "the fields of the API")]
 pub struct PodSpec {
-    #[serde(deserialize_with = "list")]
-    pub containers: Vec<Container>,
-    #[serde(deserialize_with = "list")]
-    pub init_containers: Vec<Container>,
-    #[serde(deserialize_with = "list")]
-    pub ephemeral_containers: Vec<Container>,
-    #[serde(deserialize_with = "list")]
-    pub volumes: Vec<Volume>,
+    #[serde(deserialize_with = "shared_list")]
+    pub containers: Arc<Vec<Container>>,
+    #[serde(deserialize_with = "shared_list")]
+    pub init_containers: Arc<Vec<Container>>,
+    #[serde(deserialize_with = "shared_list")]
+    pub ephemeral_containers: Arc<Vec<Container>>,
+    #[serde(deserialize_with = "shared_list")]
+    pub volumes: Arc<Vec<Volume>>,
     #[serde(deserialize_with = "null_is_default")]
     pub service_account_name: String,
     pub automount_service_account_token: Option<bool>,
@@ -163,8 +174,17 @@ impl Workload {
 impl PodSpec {
     /// Forgets the words and variables of every container; where variables come from secrets stays.
     pub fn drop_words(&mut self) {
+        // most have none left: what equal pods share is copied only where something is dropped
+        let told = |container: &Container| {
+            let other = |variable: &EnvSource| variable.secret.is_empty() || variable.value.is_some();
+            !container.command.is_empty()
+                || !container.args.is_empty()
+                || container.env.iter().any(other)
+                || container.env_from.iter().any(other)
+        };
         let lists = [&mut self.containers, &mut self.init_containers, &mut self.ephemeral_containers];
-        for container in lists.into_iter().flatten() {
+        let lists = lists.into_iter().filter(|list| list.iter().any(told));
+        for container in lists.flat_map(|list| Arc::make_mut(list).iter_mut()) {
             container.command = Vec::new();
             container.args = Vec::new();
             container.env.retain(|variable| !variable.secret.is_empty());

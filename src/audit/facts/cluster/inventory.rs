@@ -190,7 +190,7 @@ fn hash(pod: &Pod, hasher: &mut DefaultHasher) {
         runtime_class_name,
     } = &pod.spec;
     (containers, init_containers, ephemeral_containers).hash(hasher);
-    for volume in volumes {
+    for volume in volumes.iter() {
         volume_name(&volume.name).hash(hasher);
         (volume.source, &volume.host_path, &volume.secrets, volume.token).hash(hasher);
     }
@@ -219,7 +219,7 @@ fn same(one: &Pod, other: &Pod) -> bool {
     let spec = &other.spec;
     let same_volumes = || {
         volumes.len() == spec.volumes.len()
-            && volumes.iter().zip(&spec.volumes).all(|(one, other)| {
+            && volumes.iter().zip(spec.volumes.iter()).all(|(one, other)| {
                 volume_name(&one.name) == volume_name(&other.name)
                     && (one.source, &one.host_path, &one.secrets, one.token)
                         == (other.source, &other.host_path, &other.secrets, other.token)
