@@ -80,7 +80,7 @@ fn cluster(size: usize, stock: &StockPolicy) -> Cluster {
         let mut pod = Pod { metadata: meta(&namespace, "app-0".to_owned()), ..Pod::default() };
         pod.spec.service_account_name = "app".to_owned();
         pod.spec.node_name = format!("node-{}", number % 100);
-        pod.spec.volumes = vec![Volume { name: "token".to_owned(), token: true, ..Volume::default() }];
+        pod.spec.volumes = vec![Volume { name: "token".to_owned(), token: true, ..Volume::default() }].into();
         all.pods.push(pod);
         for (name, kind) in [("own", "Role"), ("edit", "ClusterRole")] {
             if kind == "Role" {
