@@ -395,7 +395,7 @@ fn covers_entry(others: &[Value], entry: &Value) -> bool {
     if resources.is_empty() { covered(None) } else { resources.iter().all(|resource| covered(Some(resource))) }
 }
 
-/// Every probe with who makes it, as [`gaps`] plays them through.
+/// Every probe with who makes it, as `gaps` plays them through.
 pub fn probes() -> impl Iterator<Item = Request<'static>> {
     PROBES.iter().flat_map(|(group, resource, subresource, verbs, namespaced, _)| {
         verbs.iter().flat_map(move |verb| {
