@@ -111,6 +111,8 @@ fn every_list_that_is_denied_leaves_what_rests_on_it_unknown_and_nothing_else() 
         ("/apis/rbac.authorization.k8s.io/v1/clusterroles", "clusterroles.rbac.authorization.k8s.io"),
         ("/apis/rbac.authorization.k8s.io/v1/rolebindings", "rolebindings.rbac.authorization.k8s.io"),
         ("/apis/external-secrets.io/v1/externalsecrets", "externalsecrets.external-secrets.io"),
+        ("/apis/networking.k8s.io/v1/networkpolicies", "networkpolicies.networking.k8s.io"),
+        ("/apis/kyverno.io/v1/clusterpolicies", "clusterpolicies.kyverno.io"),
     ] {
         let server = ApiServer::start(objects()).breaks(at(path, Fault::Status(403, &[])));
         let audit = audit(&server, &[]);

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::inventory::{Inventory, Unit};
+use super::inventory::Unit;
 use super::namespaces::{is_system, named, named_gap};
 use super::pods::Belonging;
 use super::{ClusterContext, engines, gap, listed};
@@ -102,7 +102,7 @@ pub(super) fn default_accounts(context: &ClusterContext<'_>) -> Fact {
 }
 
 /// The pod's own field wins over its account's; unset means mounted. A projected token is mounted in any case.
-pub(super) fn mounted_token(unit: &Unit<'_>, inventory: &Inventory<'_>) -> Vec<(String, String)> {
+pub(super) fn mounted_token(unit: &Unit<'_>, context: &ClusterContext<'_>) -> Vec<(String, String)> {
     let spec = &unit.pod.spec;
     let kubelets_own = |name: &str| name.starts_with("kube-api-access-");
     let projected = spec.volumes.iter().filter(|volume| volume.token && !kubelets_own(&volume.name));
@@ -110,7 +110,13 @@ pub(super) fn mounted_token(unit: &Unit<'_>, inventory: &Inventory<'_>) -> Vec<(
         .map(|volume| (format!("spec.volumes[{}]", volume.name), "a projected service account token".to_owned()))
         .collect();
     let account = if spec.service_account_name.is_empty() { "default" } else { spec.service_account_name.as_str() };
-    let of_account = inventory.automount(unit.namespace(), account);
+    let of_account = context.inventory.automount(unit.namespace(), account);
+    // an account that could not be listed may say no
+    let unread = context.cluster.service_accounts.gap.is_some();
+    let silent = spec.automount_service_account_token.is_none() && of_account.is_none();
+    if silent && unread {
+        return found;
+    }
     if spec.automount_service_account_token.or(of_account).unwrap_or(true) {
         let by = match (spec.automount_service_account_token, of_account) {
             (Some(_), _) => "the pod says so",

@@ -1,6 +1,7 @@
 //! Engines beside the API server's own plugins that can refuse pods: which are here, and whether they refuse or only watch.
 
 use super::namespaces::named;
+use crate::evidence::Gap;
 use crate::evidence::objects::{ClusterEvidence, Named};
 
 /// Kinds whose objects refuse pods; whether they cover a namespace takes a person.
@@ -59,6 +60,11 @@ fn described(cluster: &ClusterEvidence, kinds: &[&str], wanted: impl Fn(&Named) 
 /// Engines that may refuse pods.
 pub(super) fn enforcing(cluster: &ClusterEvidence) -> Vec<String> {
     described(cluster, &POLICIES, |object| !only_watches(object))
+}
+
+/// Why it is not known which engines may refuse pods: one of their lists could not be read.
+pub(super) fn unread(cluster: &ClusterEvidence) -> Option<&Gap> {
+    POLICIES.iter().filter_map(|kind| cluster.named.get(*kind)).find_map(|listing| listing.gap.as_ref())
 }
 
 /// What could verify images.

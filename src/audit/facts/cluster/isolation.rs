@@ -54,6 +54,9 @@ pub(super) fn isolation(context: &ClusterContext<'_>) -> Isolation {
     let mut total = Counts::default();
     let (mut denied_in, mut denied_out) = (0, 0);
     let (wide, local) = others(cluster);
+    // policies that could not be listed may isolate every namespace
+    let unlisted =
+        OTHER_POLICIES.iter().filter_map(|kind| cluster.named.get(*kind)).find_map(|listing| listing.gap.as_ref());
     for name in inventory.namespaces.keys() {
         let policies = inventory.policies.get(name).map(Vec::as_slice).unwrap_or_default();
         let others = local.get(name).copied().unwrap_or_default();
@@ -72,8 +75,13 @@ pub(super) fn isolation(context: &ClusterContext<'_>) -> Isolation {
             count => format!("; {count} more on the host's network, outside of any policy"),
         };
         if policies.is_empty() && others == 0 {
-            let suffix = if wide > 0 { "; cluster-wide policies exist" } else { "" };
-            let list = if counts.pods == 0 || wide > 0 { &mut found.doubtful } else { &mut found.open };
+            let suffix = match unlisted {
+                _ if wide > 0 => "; cluster-wide policies exist".to_owned(),
+                Some(gap) => format!("; whether other policies exist is not known: {}", gap.detail),
+                None => String::new(),
+            };
+            let doubtful = counts.pods == 0 || wide > 0 || unlisted.is_some();
+            let list = if doubtful { &mut found.doubtful } else { &mut found.open };
             list.push(Offender { what, found: format!("no policy, {} pods{outside}{suffix}", counts.pods) });
         } else if !counts.open.is_empty() && others == 0 && wide == 0 {
             let mut shown = counts.open.iter().take(5).copied().collect::<Vec<_>>().join(", ");

@@ -177,7 +177,7 @@ fn of_pods(question: &Question, context: &ClusterContext<'_>, agents: bool) -> F
             continue;
         }
         let fields = match question.name {
-            "mounted-token" => admission::mounted_token(unit, context.inventory),
+            "mounted-token" => admission::mounted_token(unit, context),
             _ => (question.ask)(&unit.pod.spec),
         };
         if unit.belonging == Belonging::Stock {
@@ -208,5 +208,7 @@ fn of_pods(question: &Question, context: &ClusterContext<'_>, agents: bool) -> F
     let exempt: Vec<&str> = exempt.iter().map(String::as_str).collect();
     // manifests hold templates in place of pods
     let of_templates = gap(&context.cluster.workloads).filter(|_| context.cluster.source == Source::Manifests);
-    with_exemptions(context.findings(offenders.collect(), &[gap(&context.cluster.pods), of_templates]), &exempt)
+    let of_accounts = gap(&context.cluster.service_accounts).filter(|_| question.name == "mounted-token");
+    let gaps = [gap(&context.cluster.pods), of_templates, of_accounts];
+    with_exemptions(context.findings(offenders.collect(), &gaps), &exempt)
 }

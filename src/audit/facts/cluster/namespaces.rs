@@ -49,6 +49,9 @@ pub(super) fn open(question: &Question, context: &ClusterContext<'_>) -> Vec<Off
 pub(super) fn without_policy(context: &ClusterContext<'_>, with_pods: bool) -> Vec<Offender> {
     let (inventory, security) = (context.inventory, &context.inventory.security);
     let engines = engines::enforcing(context.cluster);
+    // an engine that could not be listed may be there
+    let unlisted = engines::unread(context.cluster).filter(|_| engines.is_empty());
+    let known = engines.is_empty() && unlisted.is_none() && security.unread().is_none();
     let mut offenders = Vec::new();
     for (name, namespace) in inventory.namespaces.iter().filter(|(name, _)| !is_system(name)) {
         let asked = security.asked(namespace);
@@ -56,7 +59,7 @@ pub(super) fn without_policy(context: &ClusterContext<'_>, with_pods: bool) -> V
             continue;
         }
         let pods = inventory.pods(name).len();
-        if (pods > 0 && engines.is_empty() && security.unread().is_none()) != with_pods {
+        if (pods > 0 && known) != with_pods {
             continue;
         }
         let mut found = format!("{}, {pods} pods", asked.words);
@@ -65,6 +68,9 @@ pub(super) fn without_policy(context: &ClusterContext<'_>, with_pods: bool) -> V
         }
         if !engines.is_empty() {
             found.push_str(&format!("; a policy engine is installed: {}", engines.join(", ")));
+        }
+        if let Some(gap) = unlisted {
+            found.push_str(&format!("; whether a policy engine is installed is not known: {}", gap.detail));
         }
         if let Some(unread) = security.unread() {
             found.push_str(&format!("; what the API server asks by its own configuration is not known: {unread}"));
