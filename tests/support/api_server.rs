@@ -237,9 +237,12 @@ fn serve(stream: &TcpStream, state: &Mutex<State>) {
             state.in_flight += 1;
             state.most_in_flight = state.most_in_flight.max(state.in_flight);
         }
-        let goes_on = answer(stream, &asked, state);
+        let last = answer(stream, &asked, state);
+        // before the other side can know that it has the whole answer, and asks again
         state.lock().unwrap().in_flight -= 1;
-        if goes_on.is_none() {
+        let Some(last) = last else { return };
+        let mut stream = stream;
+        if stream.write_all(&[last]).is_err() {
             return;
         }
     }
@@ -278,8 +281,8 @@ fn decoded(text: &str) -> String {
     String::from_utf8(bytes).unwrap()
 }
 
-/// Answers; `None` where the connection is over.
-fn answer(stream: &TcpStream, asked: &Asked, shared: &Mutex<State>) -> Option<()> {
+/// Answers but for the last byte, which it returns; `None` where the connection is over.
+fn answer(stream: &TcpStream, asked: &Asked, shared: &Mutex<State>) -> Option<u8> {
     let mut state = shared.lock().unwrap();
     state.asked.push(asked.clone());
     let is_review = asked.method == "POST" && REVIEWS.contains(&asked.path.as_str());
@@ -400,16 +403,18 @@ fn discovery(state: &State, accept: Option<&String>) -> Value {
     }
 }
 
-fn send(mut stream: &TcpStream, code: u16, headers: &[(&str, &str)], kind: &str, body: &str) -> Option<()> {
+fn send(mut stream: &TcpStream, code: u16, headers: &[(&str, &str)], kind: &str, body: &str) -> Option<u8> {
     let more: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let head =
         format!("HTTP/1.1 {code} Answer\r\nContent-Type: {kind}\r\n{more}Content-Length: {}\r\n\r\n", body.len());
     stream.write_all(head.as_bytes()).ok()?;
-    stream.write_all(body.as_bytes()).ok()
+    let (last, before) = body.as_bytes().split_last()?;
+    stream.write_all(before).ok()?;
+    Some(*last)
 }
 
 /// An answer that does not come to its end.
-fn break_off(mut stream: &TcpStream, body: &str, fault: &Fault) -> Option<()> {
+fn break_off(mut stream: &TcpStream, body: &str, fault: &Fault) -> Option<u8> {
     let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n";
     let half = &body.as_bytes()[..body.len() / 2];
     match fault {
@@ -418,8 +423,9 @@ fn break_off(mut stream: &TcpStream, body: &str, fault: &Fault) -> Option<()> {
             // a proxy that cuts an answer and closes its end properly
             let head = format!("{head}Content-Length: {}\r\n\r\n", half.len());
             stream.write_all(head.as_bytes()).ok()?;
-            stream.write_all(half).ok()?;
-            return Some(());
+            let (last, before) = half.split_last()?;
+            stream.write_all(before).ok()?;
+            return Some(*last);
         }
         Fault::Trickle => {
             stream.write_all(format!("{head}Content-Length: {}\r\n\r\n", body.len()).as_bytes()).ok()?;
