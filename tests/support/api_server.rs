@@ -180,7 +180,7 @@ impl ApiServer {
         self.state().asked.iter().filter(|asked| asked.path == path).count()
     }
 
-    /// Requests that were answered at the same time, at most.
+    /// Requests that waited for their answer at the same time, at most.
     pub fn most_in_flight(&self) -> usize {
         self.state().most_in_flight
     }
@@ -237,12 +237,7 @@ fn serve(stream: &TcpStream, state: &Mutex<State>) {
             state.in_flight += 1;
             state.most_in_flight = state.most_in_flight.max(state.in_flight);
         }
-        let last = answer(stream, &asked, state);
-        // before the other side can know that it has the whole answer, and asks again
-        state.lock().unwrap().in_flight -= 1;
-        let Some(last) = last else { return };
-        let mut stream = stream;
-        if stream.write_all(&[last]).is_err() {
+        if answer(stream, &asked, state).is_none() {
             return;
         }
     }
@@ -281,9 +276,11 @@ fn decoded(text: &str) -> String {
     String::from_utf8(bytes).unwrap()
 }
 
-/// Answers but for the last byte, which it returns; `None` where the connection is over.
-fn answer(stream: &TcpStream, asked: &Asked, shared: &Mutex<State>) -> Option<u8> {
+/// Answers; `None` where the connection is over.
+fn answer(stream: &TcpStream, asked: &Asked, shared: &Mutex<State>) -> Option<()> {
     let mut state = shared.lock().unwrap();
+    // before a byte is sent: of a refusal the other side reads no more than the head before it asks again
+    state.in_flight -= 1;
     state.asked.push(asked.clone());
     let is_review = asked.method == "POST" && REVIEWS.contains(&asked.path.as_str());
     if asked.method != "GET" && !is_review {
@@ -403,18 +400,16 @@ fn discovery(state: &State, accept: Option<&String>) -> Value {
     }
 }
 
-fn send(mut stream: &TcpStream, code: u16, headers: &[(&str, &str)], kind: &str, body: &str) -> Option<u8> {
+fn send(mut stream: &TcpStream, code: u16, headers: &[(&str, &str)], kind: &str, body: &str) -> Option<()> {
     let more: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let head =
         format!("HTTP/1.1 {code} Answer\r\nContent-Type: {kind}\r\n{more}Content-Length: {}\r\n\r\n", body.len());
     stream.write_all(head.as_bytes()).ok()?;
-    let (last, before) = body.as_bytes().split_last()?;
-    stream.write_all(before).ok()?;
-    Some(*last)
+    stream.write_all(body.as_bytes()).ok()
 }
 
 /// An answer that does not come to its end.
-fn break_off(mut stream: &TcpStream, body: &str, fault: &Fault) -> Option<u8> {
+fn break_off(mut stream: &TcpStream, body: &str, fault: &Fault) -> Option<()> {
     let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n";
     let half = &body.as_bytes()[..body.len() / 2];
     match fault {
@@ -423,9 +418,8 @@ fn break_off(mut stream: &TcpStream, body: &str, fault: &Fault) -> Option<u8> {
             // a proxy that cuts an answer and closes its end properly
             let head = format!("{head}Content-Length: {}\r\n\r\n", half.len());
             stream.write_all(head.as_bytes()).ok()?;
-            let (last, before) = half.split_last()?;
-            stream.write_all(before).ok()?;
-            return Some(*last);
+            stream.write_all(half).ok()?;
+            return Some(());
         }
         Fault::Trickle => {
             stream.write_all(format!("{head}Content-Length: {}\r\n\r\n", body.len()).as_bytes()).ok()?;
