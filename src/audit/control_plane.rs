@@ -2,7 +2,6 @@
 //! of it was seen anywhere.
 
 use super::judge::Judgement;
-use super::verdict::Verdict;
 use crate::benchmark::{Check, Predicate, Scope, Subject};
 use crate::evidence::objects::{ApiNode, ClusterEvidence, Source};
 use crate::evidence::{ANSWERING, Component, Evidence, Gap, NodeEvidence, Reason};
@@ -58,18 +57,9 @@ pub fn unseen(check: &Check, evidence: &Evidence) -> Option<Judgement> {
     {
         return None;
     }
-    let (verdict, found, gap) = match managed(cluster) {
-        Ok(by) => (Verdict::NotApplicable, format!("run by the provider: {by}"), None),
-        Err(gap) => (Verdict::Unknown, gap.to_string(), Some(gap)),
-    };
-    Some(Judgement {
-        verdict,
-        required: String::new(),
-        found,
-        origins: Vec::new(),
-        gap,
-        offenders: Vec::new(),
-        instance: None,
+    Some(match managed(cluster) {
+        Ok(by) => Judgement::not_applicable(format!("run by the provider: {by}")),
+        Err(gap) => Judgement::unknown(gap),
     })
 }
 

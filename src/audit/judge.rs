@@ -113,33 +113,37 @@ pub fn judge_cluster(check: &Check, cluster: Option<ClusterContext<'_>>, tables:
 
 /// The judgement where nobody asked the source that would tell.
 pub fn unasked(reason: Reason) -> Judgement {
-    let gap = Gap::new(reason, if reason == Reason::NotAsked { "no node was looked at" } else { "" });
-    Judgement {
-        verdict: Verdict::Unknown,
-        required: String::new(),
-        found: gap.to_string(),
-        origins: Vec::new(),
-        gap: Some(gap),
-        offenders: Vec::new(),
-        instance: None,
-    }
+    Judgement::unknown(Gap::new(reason, if reason == Reason::NotAsked { "no node was looked at" } else { "" }))
 }
 
 /// The judgement on a node that exists and was not looked at.
 pub fn unseen(node: &Unseen) -> Judgement {
-    let gap = Gap::new(Reason::NodeUnseen, format!("{}: {}", node.state.word(), node.why));
-    Judgement {
-        verdict: Verdict::Unknown,
-        required: String::new(),
-        found: gap.to_string(),
-        origins: Vec::new(),
-        gap: Some(gap),
-        offenders: Vec::new(),
-        instance: None,
-    }
+    Judgement::unknown(Gap::new(Reason::NodeUnseen, format!("{}: {}", node.state.word(), node.why)))
 }
 
 impl Judgement {
+    /// Unknown, for a reason.
+    pub fn unknown(gap: Gap) -> Self {
+        Self { gap: Some(gap.clone()), ..Self::without_requirement(Verdict::Unknown, gap.to_string()) }
+    }
+
+    /// There is nothing to judge, and why.
+    pub fn not_applicable(why: String) -> Self {
+        Self::without_requirement(Verdict::NotApplicable, why)
+    }
+
+    fn without_requirement(verdict: Verdict, found: String) -> Self {
+        Self {
+            verdict,
+            required: String::new(),
+            found,
+            origins: Vec::new(),
+            gap: None,
+            offenders: Vec::new(),
+            instance: None,
+        }
+    }
+
     /// True when its node was not looked at.
     pub fn is_of_unseen(&self) -> bool {
         self.gap.as_ref().is_some_and(|gap| gap.reason == Reason::NodeUnseen)
@@ -147,18 +151,9 @@ impl Judgement {
 }
 
 fn absent(check: &Check, node: &NodeEvidence, component: Component) -> Judgement {
-    let (verdict, found, gap) = match proven_absent(node, component) {
-        Ok(()) => (Verdict::NotApplicable, check.not_applicable.clone(), None),
-        Err(gap) => (Verdict::Unknown, gap.to_string(), Some(gap)),
-    };
-    Judgement {
-        verdict,
-        required: String::new(),
-        found,
-        origins: Vec::new(),
-        gap,
-        offenders: Vec::new(),
-        instance: None,
+    match proven_absent(node, component) {
+        Ok(()) => Judgement::not_applicable(check.not_applicable.clone()),
+        Err(gap) => Judgement::unknown(gap),
     }
 }
 
@@ -177,15 +172,7 @@ fn of_instance(check: &Check, node: &Node<'_>, tables: &Tables, index: usize, in
     }
     let Some((_, newest)) = decided.last().cloned() else {
         let gap = Gap::new(Reason::DependsOnVersion, "no known version fits");
-        return Judgement {
-            verdict: Verdict::Unknown,
-            required: String::new(),
-            found: gap.to_string(),
-            origins: Vec::new(),
-            gap: Some(gap),
-            offenders: Vec::new(),
-            instance: Some(index),
-        };
+        return Judgement { instance: Some(index), ..Judgement::unknown(gap) };
     };
     let mut judgement = newest;
     if decided.iter().any(|(_, other)| other.verdict != judgement.verdict) {

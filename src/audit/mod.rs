@@ -12,7 +12,7 @@ pub mod report;
 mod score;
 pub mod verdict;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use crate::benchmark::{Check, Index, IndexLine, Library, StockPolicy, Subject};
 use crate::evidence::{Component, Evidence, NodeEvidence, NodeState, Ownership, Reason, Tables, Unseen};
@@ -70,10 +70,12 @@ pub fn evaluate(input: &Input<'_>) -> Report {
         rights,
         escalation,
     });
-    let line = |line: &IndexLine| control(&input.library.checks[&line.check], Some(line), &nodes, cluster, input);
+    let unseen = input.evidence.unseen_places();
+    let seen = Seen { nodes: &nodes, unseen: &unseen, total: input.evidence.node_count(), cluster };
+    let line = |line: &IndexLine| control(&input.library.checks[&line.check], Some(line), &seen, input);
     let controls: Vec<Control> = input.index.controls.iter().map(line).collect();
     let own_checks: Vec<Control> =
-        input.library.own.iter().map(|id| control(&input.library.checks[id], None, &nodes, cluster, input)).collect();
+        input.library.own.iter().map(|id| control(&input.library.checks[id], None, &seen, input)).collect();
     let sections = input.index.sections.iter().map(|(id, title)| section(id, title, &controls)).collect();
     Report {
         schema: report::SCHEMA.to_owned(),
@@ -123,15 +125,19 @@ fn run(input: &Input<'_>) -> Run {
     }
 }
 
-fn control(
-    check: &Check,
-    line: Option<&IndexLine>,
-    nodes: &[Node<'_>],
-    cluster: Option<ClusterContext<'_>>,
-    input: &Input<'_>,
-) -> Control {
+/// What every control is judged on, made once.
+struct Seen<'a> {
+    nodes: &'a [Node<'a>],
+    /// Nodes that were not seen, by their places in the report.
+    unseen: &'a [(usize, &'a Unseen)],
+    /// Nodes of the report.
+    total: usize,
+    cluster: Option<ClusterContext<'a>>,
+}
+
+fn control(check: &Check, line: Option<&IndexLine>, seen: &Seen<'_>, input: &Input<'_>) -> Control {
+    let Seen { nodes, unseen, total, cluster } = *seen;
     let mut judged = Vec::new();
-    let unseen = input.evidence.unseen_places();
     if check.subject == Subject::Cluster {
         judged.push((usize::MAX, judge::judge_cluster(check, cluster, input.tables)));
     } else {
@@ -139,9 +145,10 @@ fn control(
             control_plane::concerns(check, node.evidence)
                 && !control_plane::is_provider_s(node.evidence, input.evidence)
         };
+        let unseen_at: HashSet<usize> = unseen.iter().map(|(place, _)| *place).collect();
         for (index, node) in nodes.iter().enumerate().filter(|(_, node)| concerned(node)) {
             // what the API does not show of a node that was not seen is told by that it was not seen
-            let unseen = unseen.iter().any(|(place, _)| *place == index);
+            let unseen = unseen_at.contains(&index);
             let told = judge::judge(check, node, input.tables).into_iter();
             let told = told.filter(|judgement| !(unseen && judgement.verdict == Verdict::Unknown));
             judged.extend(told.map(|judgement| (index, judgement)));
@@ -173,7 +180,7 @@ fn control(
         scope: check.scope.name().to_owned(),
         reason: check.reason.trim().to_owned(),
         note: check.note.as_ref().map(|note| note.trim().to_owned()),
-        groups: grouping::group(judged, nodes, input.evidence.node_count()),
+        groups: grouping::group(judged, nodes, total),
         remediation: remediation.collect::<BTreeMap<_, _>>(),
         references: check.references.clone(),
     }

@@ -262,35 +262,19 @@ pub(super) fn gaps(context: &Context<'_>) -> Observed<Vec<Offender>> {
         Ok(Some(found)) => found,
     };
     let mut offenders: Vec<Offender> = Vec::new();
-    for (group, resource, subresource, verbs, namespaced, should) in &PROBES {
-        for verb in *verbs {
-            for (who, user, groups) in WHO {
-                let request = Request {
-                    user,
-                    groups,
-                    verb,
-                    group,
-                    resource,
-                    subresource,
-                    namespace: if *namespaced { "shop" } else { "" },
-                    name: "",
-                    path: "",
-                };
-                let (level, rule) = level(policy, &request);
-                let fault = match should {
-                    _ if level == Level::None => "not recorded",
-                    Should::RecordBare if level > Level::Metadata => "recorded with its body",
-                    _ => continue,
-                };
-                let full =
-                    if subresource.is_empty() { (*resource).to_owned() } else { format!("{resource}/{subresource}") };
-                let full = if group.is_empty() { full } else { format!("{full}.{group}") };
-                let by = rule.map_or("no rule matches".to_owned(), |rule| format!("rule {}", rule + 1));
-                let found = format!("{fault} ({} by {by})", level.name());
-                let what = format!("{verb} {full} by {who}");
-                offenders.push(Offender { what, found });
-            }
-        }
+    for (request, who, should) in probed() {
+        let (level, rule) = level(policy, &request);
+        let fault = match should {
+            _ if level == Level::None => "not recorded",
+            Should::RecordBare if level > Level::Metadata => "recorded with its body",
+            _ => continue,
+        };
+        let Request { verb, group, resource, subresource, .. } = request;
+        let full = if subresource.is_empty() { resource.to_owned() } else { format!("{resource}/{subresource}") };
+        let full = if group.is_empty() { full } else { format!("{full}.{group}") };
+        let by = rule.map_or("no rule matches".to_owned(), |rule| format!("rule {}", rule + 1));
+        let found = format!("{fault} ({} by {by})", level.name());
+        offenders.push(Offender { what: format!("{verb} {full} by {who}"), found });
     }
     Observed::seen(merged(offenders), Origin::File { path: file.path.clone() })
 }
@@ -395,20 +379,20 @@ fn covers_entry(others: &[Value], entry: &Value) -> bool {
     if resources.is_empty() { covered(None) } else { resources.iter().all(|resource| covered(Some(resource))) }
 }
 
-/// Every probe with who makes it, as `gaps` plays them through.
+/// Every request that a policy is probed with.
 pub fn probes() -> impl Iterator<Item = Request<'static>> {
-    PROBES.iter().flat_map(|(group, resource, subresource, verbs, namespaced, _)| {
+    probed().map(|(request, ..)| request)
+}
+
+/// The same, each with who makes it and what should become of it.
+fn probed() -> impl Iterator<Item = (Request<'static>, &'static str, &'static Should)> {
+    PROBES.iter().flat_map(|(group, resource, subresource, verbs, namespaced, should)| {
         verbs.iter().flat_map(move |verb| {
-            WHO.iter().map(move |(_, user, groups)| Request {
-                user,
-                groups,
-                verb,
-                group,
-                resource,
-                subresource,
-                namespace: if *namespaced { "shop" } else { "" },
-                name: "",
-                path: "",
+            WHO.iter().map(move |(who, user, groups)| {
+                let namespace = if *namespaced { "shop" } else { "" };
+                let request =
+                    Request { user, groups, verb, group, resource, subresource, namespace, name: "", path: "" };
+                (request, *who, should)
             })
         })
     })

@@ -1,14 +1,12 @@
 //! Our reading of audit policies against k8s.io/apiserver: which are refused, and the level, the deciding rule and the omitted stages of
 //! every probe that 3.2.2 plays through, and of random requests.
 
-use std::io::{BufRead, BufReader, Write};
-use std::process::{ChildStdin, ChildStdout, Command, Stdio};
-
 use kube_assay::audit::facts::audit_policy::{Request, decide, probes, unreachable};
 use kube_assay::collect;
 use kube_assay::evidence::Value;
 use serde_json::{Value as Json, json};
 
+use crate::oracle::Oracle;
 use crate::random::Random;
 use crate::suite::{Difference, Options, Tally};
 
@@ -66,7 +64,7 @@ const LEVELS: [&str; 4] = ["None", "Metadata", "Request", "RequestResponse"];
 pub fn run(options: &Options) -> bool {
     let name = options.oracle.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let module = name.strip_prefix("audit-policy-").and_then(|rest| rest.split('-').next()).unwrap_or("?").to_owned();
-    let mut oracle = Oracle::start(options);
+    let mut oracle = Oracle::start(&options.oracle);
     let mut tally = Tally::new(options, &module);
     let (mut refused, mut played, mut dead) = (0_u64, 0_u64, 0_u64);
     for case in options.cases() {
@@ -75,7 +73,7 @@ pub fn run(options: &Options) -> bool {
             println!("{policy:#}");
         }
         tally.compared();
-        let theirs = oracle.ask(&policy, &requests);
+        let theirs = ask(&mut oracle, &policy, &requests);
         let ours = answer(&policy, &requests);
         refused += u64::from(ours.is_none());
         played += if ours.is_some() { requests.len() as u64 } else { 0 };
@@ -233,7 +231,7 @@ fn reached_though_unreachable(policy: &Json, theirs: Option<&[Json]>) -> Option<
 fn cut_down(oracle: &mut Oracle, case: u64, policy: &Json, requests: &[Json]) -> Difference {
     let mut policy = policy.clone();
     let mut requests = requests.to_vec();
-    let mut differs = |policy: &Json, requests: &[Json]| answer(policy, requests) != oracle.ask(policy, requests);
+    let mut differs = |policy: &Json, requests: &[Json]| answer(policy, requests) != ask(oracle, policy, requests);
     let mut index = 0;
     while index < policy["rules"].as_array().unwrap().len() {
         let mut fewer = policy.clone();
@@ -247,42 +245,20 @@ fn cut_down(oracle: &mut Oracle, case: u64, policy: &Json, requests: &[Json]) ->
     Difference {
         case,
         input: format!("{policy}\n{}", requests.first().unwrap_or(&Json::Null)),
-        theirs: said(oracle.ask(&policy, &requests)),
+        theirs: said(ask(oracle, &policy, &requests)),
         ours: said(answer(&policy, &requests)),
     }
 }
 
-struct Oracle {
-    to: ChildStdin,
-    from: BufReader<ChildStdout>,
-}
-
-impl Oracle {
-    fn start(options: &Options) -> Self {
-        let mut child = Command::new(&options.oracle)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| panic!("{}: {error}", options.oracle.display()));
-        // it ends when its input does
-        Self { to: child.stdin.take().unwrap(), from: BufReader::new(child.stdout.take().unwrap()) }
+/// What the API server says of each request; `None` when it refuses the policy.
+fn ask(oracle: &mut Oracle, policy: &Json, requests: &[Json]) -> Option<Vec<Json>> {
+    let answer = oracle.ask_one(&json!({"policy": policy, "requests": requests}).to_string());
+    let mut answers = answer.get("answers")?.as_array().unwrap().clone();
+    for answer in &mut answers {
+        let stages = answer["omitStages"].as_array_mut().unwrap();
+        // a set: where no rule matches they are as the policy has them
+        stages.sort_by(|one, other| one.as_str().cmp(&other.as_str()));
+        stages.dedup();
     }
-
-    /// What the API server says of each request; `None` when it refuses the policy.
-    fn ask(&mut self, policy: &Json, requests: &[Json]) -> Option<Vec<Json>> {
-        writeln!(self.to, "{}", json!({"policy": policy, "requests": requests})).unwrap();
-        self.to.flush().unwrap();
-        let mut line = String::new();
-        self.from.read_line(&mut line).unwrap();
-        let answer: Json =
-            serde_json::from_str(&line).unwrap_or_else(|error| panic!("the oracle says {line:?}: {error}"));
-        let mut answers = answer.get("answers")?.as_array().unwrap().clone();
-        for answer in &mut answers {
-            let stages = answer["omitStages"].as_array_mut().unwrap();
-            // a set: where no rule matches they are as the policy has them
-            stages.sort_by(|one, other| one.as_str().cmp(&other.as_str()));
-            stages.dedup();
-        }
-        Some(answers)
-    }
+    Some(answers)
 }

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
 
 use kube_assay::benchmark;
 use kube_assay::evidence::effective::effective;
@@ -14,6 +12,7 @@ use serde_json::{Value as Json, json};
 
 use crate::etcd_cases::{Given, Piece, given, pieces};
 use crate::host;
+use crate::oracle::Oracle;
 use crate::random::Random;
 use crate::shrink::shrink;
 use crate::suite::{Difference, Options, Tally};
@@ -40,13 +39,13 @@ pub fn run(options: &Options) -> bool {
     let release = name.strip_prefix("etcd-").and_then(|rest| rest.split('-').next()).unwrap_or("?").to_owned();
     let version: Version =
         release.parse().unwrap_or_else(|_| panic!("--oracle is to be what tests/real/oracles/build etcd prints"));
-    let mut oracle = Oracle::start(options);
+    let mut oracle = Oracle::start(&options.oracle);
     let root = tempfile::tempdir().unwrap();
     let mut tally = Tally::new(options, &release);
     let (mut refused, mut invalid) = (0u64, 0u64);
     for case in options.cases() {
         let pieces = pieces(&mut Random::of_case("etcd", options.seed, case), table, version);
-        let said = oracle.ask(&given(&pieces));
+        let said = ask(&mut oracle, &given(&pieces));
         match said {
             Said::Invalid => {
                 invalid += 1;
@@ -63,7 +62,7 @@ pub fn run(options: &Options) -> bool {
             tally.differs(|| {
                 let mut again = |pieces: &[Piece]| {
                     let given = given(pieces);
-                    difference(table, &oracle.ask(&given), &ours(&tables, root.path(), &given, version))
+                    difference(table, &ask(&mut oracle, &given), &ours(&tables, root.path(), &given, version))
                 };
                 let small = shrink(&pieces, 60, |pieces| again(pieces).is_some());
                 let (theirs, ours) = again(&small).unwrap_or_default();
@@ -160,53 +159,20 @@ fn same(theirs: &Json, ours: &Value) -> bool {
     }
 }
 
-/// The program around etcd's own parser; it ends with its input.
-struct Oracle {
-    child: Child,
-    answers: BufReader<ChildStdout>,
-}
-
-impl Oracle {
-    fn start(options: &Options) -> Self {
-        let mut child = Command::new(&options.oracle)
-            .env_clear()
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| panic!("--oracle {}: {error}", options.oracle.display()));
-        let answers = BufReader::new(child.stdout.take().unwrap());
-        Self { child, answers }
-    }
-
-    fn ask(&mut self, given: &Given) -> Said {
-        let environment: BTreeMap<&String, &String> =
-            given.environment.iter().map(|(name, value)| (name, value)).collect();
-        let question = json!({"args": given.words, "env": environment, "file": given.file});
-        let input = self.child.stdin.as_mut().unwrap();
-        writeln!(input, "{question}").unwrap();
-        input.flush().unwrap();
-        let mut line = String::new();
-        self.answers.read_line(&mut line).unwrap();
-        let answer: Json = serde_json::from_str(&line).unwrap_or_else(|error| panic!("answer {line}: {error}"));
-        match answer["values"].as_object() {
-            Some(values) => Said::Works(values.clone().into_iter().collect()),
-            None => {
-                let why = answer["error"].as_str().unwrap_or_default().to_owned();
-                let unread =
-                    ["exit status 2", "for ETCD_", "JSON", "yaml:", "is not a valid flag", "Version: ", "Usage:"];
-                if unread.iter().any(|part| why.contains(part)) && !why.contains("panic:") {
-                    Said::Refuses(why)
-                } else {
-                    Said::Invalid
-                }
+/// What etcd's own parser says.
+fn ask(oracle: &mut Oracle, given: &Given) -> Said {
+    let environment: BTreeMap<&String, &String> = given.environment.iter().map(|(name, value)| (name, value)).collect();
+    let answer = oracle.ask_one(&json!({"args": given.words, "env": environment, "file": given.file}).to_string());
+    match answer["values"].as_object() {
+        Some(values) => Said::Works(values.clone().into_iter().collect()),
+        None => {
+            let why = answer["error"].as_str().unwrap_or_default().to_owned();
+            let unread = ["exit status 2", "for ETCD_", "JSON", "yaml:", "is not a valid flag", "Version: ", "Usage:"];
+            if unread.iter().any(|part| why.contains(part)) && !why.contains("panic:") {
+                Said::Refuses(why)
+            } else {
+                Said::Invalid
             }
         }
-    }
-}
-
-impl Drop for Oracle {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        let _ = self.child.wait();
     }
 }

@@ -30,6 +30,7 @@ mod kubelet;
 mod kubelet_cases;
 mod kubelet_values;
 mod layout;
+mod oracle;
 mod pss;
 mod pss_pods;
 mod pss_repair;

@@ -2,14 +2,13 @@
 //! version, and the labels of namespaces.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdout, Command, Stdio};
 
 use kube_assay::audit::pss::{Evaluator, LevelVersion, Policy, Violation};
 use kube_assay::evidence::Version;
 use kube_assay::evidence::objects::{Pod, Workload};
 use serde_json::{Value as Json, json};
 
+use crate::oracle::Oracle;
 use crate::pss_pods::pod;
 use crate::pss_repair::repair;
 use crate::random::Random;
@@ -24,7 +23,7 @@ pub fn run(options: &Options) -> bool {
     let module = name.strip_prefix("pss-").and_then(|rest| rest.split('-').next()).unwrap_or("?").to_owned();
     // k8s.io/pod-security-admission 0.37.2 is that of Kubernetes 1.37.2
     let newest: u64 = module.split('.').nth(1).and_then(|minor| minor.parse().ok()).unwrap_or_else(|| panic!("{name}"));
-    let mut oracle = Oracle::start(options);
+    let mut oracle = Oracle::start(&options.oracle);
     let mut tally = Tally::new(options, &module);
     let (mut refused, mut labels, mut repaired) = (0, 0, 0);
     // how often each check refused a pod: a check that never does was not compared
@@ -34,7 +33,7 @@ pub fn run(options: &Options) -> bool {
         if options.case.is_some() {
             println!("{:#}", questions[0]);
         }
-        let answers = oracle.ask(&questions);
+        let answers = ask(&mut oracle, &questions);
         let mut repairs = Vec::new();
         for ((case, question), theirs) in numbers.iter().zip(&questions).zip(&answers) {
             tally.compared();
@@ -51,7 +50,7 @@ pub fn run(options: &Options) -> bool {
             }
         }
         let questions: Vec<Json> = repairs.iter().map(|repair| repair.question.clone()).collect();
-        for (repair, theirs) in repairs.iter().zip(oracle.ask(&questions)) {
+        for (repair, theirs) in repairs.iter().zip(ask(&mut oracle, &questions)) {
             repaired += 1;
             let still = theirs["violations"].as_array().is_some_and(|all| all.iter().any(|id| *id == repair.left_out));
             if (repair.left_out.is_empty() && theirs["allowed"] != true) || (!repair.left_out.is_empty() && !still) {
@@ -222,13 +221,13 @@ fn cut_down(oracle: &mut Oracle, case: u64, question: &Json, newest: u64) -> Dif
         without_one(kept).into_iter().find_map(|less| {
             let mut tried = small.clone();
             tried[part] = less;
-            let theirs = oracle.ask(std::slice::from_ref(&tried)).remove(0);
+            let theirs = ask(oracle, std::slice::from_ref(&tried)).remove(0);
             (answer(&tried, newest) != theirs).then_some(tried)
         })
     }) {
         small = smaller;
     }
-    let theirs = oracle.ask(std::slice::from_ref(&small)).remove(0).to_string();
+    let theirs = ask(oracle, std::slice::from_ref(&small)).remove(0).to_string();
     Difference { case, theirs, ours: answer(&small, newest).to_string(), input: small.to_string() }
 }
 
@@ -265,49 +264,7 @@ fn without_one(value: &Json) -> Vec<Json> {
     found
 }
 
-/// The program that answers for the plugin; it ends with its input.
-struct Oracle {
-    child: Child,
-    answers: BufReader<ChildStdout>,
-}
-
-impl Oracle {
-    fn start(options: &Options) -> Self {
-        let mut child = Command::new(&options.oracle)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| panic!("--oracle {}: {error}", options.oracle.display()));
-        let answers = BufReader::new(child.stdout.take().unwrap());
-        Self { child, answers }
-    }
-
-    fn ask(&mut self, questions: &[Json]) -> Vec<Json> {
-        let lines: String = questions.iter().map(|question| format!("{question}\n")).collect();
-        let mut input = self.child.stdin.take().unwrap();
-        let (input, answers) = std::thread::scope(|scope| {
-            // written beside the reading: neither side may wait for the other with its pipe full
-            let writing = scope.spawn(move || {
-                input.write_all(lines.as_bytes()).unwrap();
-                input.flush().unwrap();
-                input
-            });
-            let answers = questions.iter().map(|_| {
-                let mut line = String::new();
-                self.answers.read_line(&mut line).unwrap();
-                serde_json::from_str(&line).unwrap_or_else(|error| panic!("{line:?}: {error}"))
-            });
-            let answers = answers.collect();
-            (writing.join().unwrap(), answers)
-        });
-        self.child.stdin = Some(input);
-        answers
-    }
-}
-
-impl Drop for Oracle {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        let _ = self.child.wait();
-    }
+/// What the plugin says of each.
+fn ask(oracle: &mut Oracle, questions: &[Json]) -> Vec<Json> {
+    oracle.ask(&questions.iter().map(ToString::to_string).collect::<Vec<_>>())
 }

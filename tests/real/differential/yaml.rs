@@ -1,12 +1,12 @@
 //! Our YAML reader against sigs.k8s.io/yaml.
 
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdout, Command, Stdio};
-
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use kube_assay::collect::yaml::{self, YamlError};
 use kube_assay::evidence::Value;
 use serde_json::Value as Json;
 
+use crate::oracle::Oracle;
 use crate::random::Random;
 use crate::shrink::shrink;
 use crate::suite::{Difference, Options, Tally};
@@ -16,7 +16,7 @@ use crate::yaml_documents::document;
 const BATCH: usize = 500;
 
 pub fn run(options: &Options) -> bool {
-    let mut oracle = Oracle::start(options);
+    let mut oracle = Oracle::start(&options.oracle);
     // a panic of ours is a difference like any other, and is shown as one
     std::panic::set_hook(Box::new(|_| {}));
     let real = real_configurations();
@@ -30,7 +30,7 @@ pub fn run(options: &Options) -> bool {
         if options.case.is_some() {
             println!("{}", String::from_utf8_lossy(&documents[0]));
         }
-        let answers = oracle.ask(&documents);
+        let answers = ask(&mut oracle, &documents);
         for ((case, document), answer) in numbers.iter().zip(&documents).zip(&answers) {
             tally.compared();
             refused += u64::from(answer.is_none());
@@ -45,11 +45,11 @@ pub fn run(options: &Options) -> bool {
 
 fn cut_down(oracle: &mut Oracle, case: u64, document: &[u8]) -> Difference {
     let mut differs = |bytes: &[u8]| {
-        let answer = oracle.ask(&[bytes.to_vec()]).remove(0);
+        let answer = ask(oracle, &[bytes.to_vec()]).remove(0);
         !same_answer(answer.as_ref(), &ours(bytes))
     };
     let small = shrink(document, 3_000, &mut differs);
-    let answer = oracle.ask(std::slice::from_ref(&small)).remove(0);
+    let answer = ask(oracle, std::slice::from_ref(&small)).remove(0);
     let ours = match ours(&small) {
         Some(Ok(value)) => serde_json::to_string(&value).unwrap(),
         Some(Err(error)) => format!("refused: {error}"),
@@ -121,69 +121,9 @@ fn real_configurations() -> Vec<String> {
     found
 }
 
-/// The program that answers for sigs.k8s.io/yaml; it ends with its input.
-struct Oracle {
-    child: Child,
-    answers: BufReader<ChildStdout>,
-}
-
-impl Oracle {
-    fn start(options: &Options) -> Self {
-        let mut child = Command::new(&options.oracle)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| panic!("--oracle {}: {error}", options.oracle.display()));
-        let answers = BufReader::new(child.stdout.take().unwrap());
-        Self { child, answers }
-    }
-
-    /// What it makes of each document; `None` where it refuses.
-    fn ask(&mut self, documents: &[Vec<u8>]) -> Vec<Option<Json>> {
-        let mut questions = String::new();
-        for document in documents {
-            questions.push_str(&base64(document));
-            questions.push('\n');
-        }
-        let mut input = self.child.stdin.take().unwrap();
-        let (input, answers) = std::thread::scope(|scope| {
-            // written beside the reading: neither side may wait for the other with its pipe full
-            let writing = scope.spawn(move || {
-                input.write_all(questions.as_bytes()).unwrap();
-                input.flush().unwrap();
-                input
-            });
-            let mut answers = Vec::new();
-            for _ in documents {
-                let mut line = String::new();
-                self.answers.read_line(&mut line).unwrap();
-                let mut answer: Json =
-                    serde_json::from_str(&line).unwrap_or_else(|error| panic!("answer {line}: {error}"));
-                answers.push((answer["ok"] == Json::Bool(true)).then(|| answer["json"].take()));
-            }
-            (writing.join().unwrap(), answers)
-        });
-        self.child.stdin = Some(input);
-        answers
-    }
-}
-
-impl Drop for Oracle {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        let _ = self.child.wait();
-    }
-}
-
-fn base64(bytes: &[u8]) -> String {
-    const SYMBOLS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for group in bytes.chunks(3) {
-        let bits = group.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
-        for place in 0..4 {
-            let symbol = SYMBOLS[(bits >> (18 - 6 * place)) as usize & 63];
-            text.push(if place <= group.len() { char::from(symbol) } else { '=' });
-        }
-    }
-    text
+/// What sigs.k8s.io/yaml makes of each document; `None` where it refuses.
+fn ask(oracle: &mut Oracle, documents: &[Vec<u8>]) -> Vec<Option<Json>> {
+    let questions: Vec<String> = documents.iter().map(|document| STANDARD.encode(document)).collect();
+    let answers = oracle.ask(&questions).into_iter();
+    answers.map(|mut answer| (answer["ok"] == Json::Bool(true)).then(|| answer["json"].take())).collect()
 }

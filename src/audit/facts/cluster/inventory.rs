@@ -148,9 +148,9 @@ impl<'a> Grouping<'a> {
         let namespace = pod.metadata.namespace.as_str();
         let mut hasher = DefaultHasher::new();
         (namespace, &owner).hash(&mut hasher);
-        hash(pod, &mut hasher);
+        runs(pod).hash(&mut hasher);
         let numbers = self.known.entry(hasher.finish()).or_default();
-        let equal = |unit: &Unit<'_>| unit.owner == owner && unit.namespace() == namespace && same(&unit.pod, pod);
+        let equal = |unit: &Unit<'_>| unit.owner == owner && unit.namespace() == namespace && alike(&unit.pod, pod);
         match numbers.iter().find(|number| equal(&self.units[**number])) {
             Some(number) => self.units[*number].pods += 1,
             None => {
@@ -171,8 +171,12 @@ fn volume_name(name: &str) -> &str {
     if name.starts_with("kube-api-access-") { "kube-api-access-" } else { name }
 }
 
+fn alike(one: &Pod, other: &Pod) -> bool {
+    runs(one) == runs(other)
+}
+
 /// What a pod runs, without where, and without what admission gave it at random.
-fn hash(pod: &Pod, hasher: &mut DefaultHasher) {
+fn runs(pod: &Pod) -> impl Hash + PartialEq + '_ {
     let PodSpec {
         containers,
         init_containers,
@@ -189,54 +193,14 @@ fn hash(pod: &Pod, hasher: &mut DefaultHasher) {
         security_context,
         runtime_class_name,
     } = &pod.spec;
-    (containers, init_containers, ephemeral_containers).hash(hasher);
-    for volume in volumes.iter() {
-        volume_name(&volume.name).hash(hasher);
-        (volume.source, &volume.host_path, &volume.secrets, volume.token).hash(hasher);
-    }
-    (service_account_name, automount_service_account_token, os, security_context, runtime_class_name).hash(hasher);
-    (host_network, host_pid, host_ipc, host_users).hash(hasher);
-    pod.metadata.annotations.hash(hasher);
-}
-
-fn same(one: &Pod, other: &Pod) -> bool {
-    let PodSpec {
-        containers,
-        init_containers,
-        ephemeral_containers,
-        volumes,
-        service_account_name,
-        automount_service_account_token,
-        node_name: _,
-        host_network,
-        host_pid,
-        host_ipc,
-        host_users,
-        os,
-        security_context,
-        runtime_class_name,
-    } = &one.spec;
-    let spec = &other.spec;
-    let same_volumes = || {
-        volumes.len() == spec.volumes.len()
-            && volumes.iter().zip(spec.volumes.iter()).all(|(one, other)| {
-                volume_name(&one.name) == volume_name(&other.name)
-                    && (one.source, &one.host_path, &one.secrets, one.token)
-                        == (other.source, &other.host_path, &other.secrets, other.token)
-            })
-    };
-    (containers, init_containers, ephemeral_containers)
-        == (&spec.containers, &spec.init_containers, &spec.ephemeral_containers)
-        && (service_account_name, automount_service_account_token, os, security_context, runtime_class_name)
-            == (
-                &spec.service_account_name,
-                &spec.automount_service_account_token,
-                &spec.os,
-                &spec.security_context,
-                &spec.runtime_class_name,
-            )
-        && (host_network, host_pid, host_ipc, host_users)
-            == (&spec.host_network, &spec.host_pid, &spec.host_ipc, &spec.host_users)
-        && one.metadata.annotations == other.metadata.annotations
-        && same_volumes()
+    let volumes: Vec<_> = volumes
+        .iter()
+        .map(|volume| (volume_name(&volume.name), volume.source, &volume.host_path, &volume.secrets, volume.token))
+        .collect();
+    (
+        (containers, init_containers, ephemeral_containers, volumes),
+        (service_account_name, automount_service_account_token, os, security_context, runtime_class_name),
+        (host_network, host_pid, host_ipc, host_users),
+        &pod.metadata.annotations,
+    )
 }
