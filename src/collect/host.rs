@@ -11,21 +11,27 @@ pub fn is_live(root: &Root) -> bool {
     Root::open(std::path::Path::new("/")).is_ok_and(|here| here.is_same(root))
 }
 
+/// The id by which the host's kubelet makes it known.
+pub fn machine_id(root: &Root) -> Option<String> {
+    text(root, "/etc/machine-id")
+}
+
+/// A small file's text, where there is any.
+fn text(root: &Root, path: &str) -> Option<String> {
+    let (_, bytes) = root.read(OsStr::new(path), 64 << 10).ok()?;
+    Some(String::from_utf8_lossy(&bytes).trim().to_owned()).filter(|text| !text.is_empty())
+}
+
 /// Name and facts of the host.
 pub fn facts(root: &Root) -> (String, HostFacts) {
-    let line = |path: &str| {
-        root.read(OsStr::new(path), 64 << 10)
-            .ok()
-            .map(|(_, bytes)| String::from_utf8_lossy(&bytes).trim().to_owned())
-            .filter(|text| !text.is_empty())
-    };
+    let line = |path: &str| text(root, path);
     let procfs = |path: &str| {
         root.head(OsStr::new(path), 4096)
             .ok()
             .map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned())
             .filter(|text| !text.is_empty())
     };
-    let machine_id = line("/etc/machine-id");
+    let machine_id = machine_id(root);
     let os = line("/etc/os-release").or_else(|| line("/usr/lib/os-release")).and_then(|text| {
         let value = |key: &str| {
             text.lines()

@@ -113,6 +113,11 @@ pub fn collect_node(path: &Path, tables: &Tables, now: &str) -> Result<NodeEvide
     })
 }
 
+/// The machine id of the host below `path`, without a look at anything else of it.
+pub fn machine_id(path: &Path) -> Option<String> {
+    host::machine_id(&Root::open(path).ok()?)
+}
+
 fn runs(manifest: &Manifest, instances: &[Instance]) -> bool {
     instances.iter().any(|instance| {
         instance.component == manifest.component && instance.ownership == Ownership::Own && instance.pid.is_some()

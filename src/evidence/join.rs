@@ -1,6 +1,6 @@
 //! A node's own evidence and what the API shows of that node, brought together: one judges, both are compared.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::effective::{effective, is_zero};
 use super::{
@@ -19,8 +19,10 @@ impl Evidence {
     /// API shows otherwise is written down as a difference.
     pub fn join_views(&mut self, tables: &Tables) {
         let Some(cluster) = &mut self.cluster else { return };
-        for view in std::mem::take(&mut cluster.views) {
-            match self.nodes.iter_mut().find(|node| same_node(node, &view)) {
+        let views = std::mem::take(&mut cluster.views);
+        let places: Vec<Option<usize>> = views.iter().map(|view| place(&self.nodes, &views, view)).collect();
+        for (view, place) in views.into_iter().zip(places) {
+            match place.map(|place| &mut self.nodes[place]) {
                 Some(node) => {
                     let found = view.instances.iter().filter_map(|shown| difference(node, shown, tables));
                     let found: Vec<String> = found.collect();
@@ -67,9 +69,11 @@ fn answering(server: Instance, collected_at: &str) -> NodeEvidence {
 impl Evidence {
     /// Nodes that were not seen with their places in a report: that of what the API shows of the node, or behind all others.
     pub fn unseen_places(&self) -> Vec<(usize, &Unseen)> {
+        let known: HashMap<&str, usize> =
+            self.nodes.iter().enumerate().rev().map(|(place, node)| (node.name.as_str(), place)).collect();
         let mut next = self.nodes.len();
-        let mut place = |node: &Unseen| match self.nodes.iter().position(|known| known.name == node.name) {
-            Some(place) => place,
+        let mut place = |node: &Unseen| match known.get(node.name.as_str()) {
+            Some(place) => *place,
             None => {
                 next += 1;
                 next - 1
@@ -85,9 +89,19 @@ impl Evidence {
     }
 }
 
-fn same_node(node: &NodeEvidence, view: &NodeEvidence) -> bool {
-    let machine = |node: &NodeEvidence| node.host.machine_id.clone().filter(|id| !id.is_empty());
-    node.name == view.name || machine(node).is_some_and(|id| machine(view) == Some(id))
+/// Which node a view is of: that of its name, else that of its machine id. Cloned machines often share one, so it counts only where
+/// one view and one node have it, and the node is not known by its name.
+fn place(nodes: &[NodeEvidence], views: &[NodeEvidence], view: &NodeEvidence) -> Option<usize> {
+    if let Some(place) = nodes.iter().position(|node| node.name == view.name) {
+        return Some(place);
+    }
+    let id = view.host.machine_id.as_deref().filter(|id| !id.is_empty())?;
+    let with_it = |node: &&NodeEvidence| node.host.machine_id.as_deref() == Some(id);
+    if views.iter().filter(with_it).count() > 1 || nodes.iter().filter(with_it).count() > 1 {
+        return None;
+    }
+    let place = nodes.iter().position(|node| with_it(&node))?;
+    views.iter().all(|other| other.name != nodes[place].name).then_some(place)
 }
 
 /// What the API shows otherwise than the host of a component: names of settings, in one sentence.
@@ -121,4 +135,28 @@ fn difference(node: &NodeEvidence, shown: &Instance, tables: &Tables) -> Option<
 /// Zero values are left out by what serialises them.
 fn alike(one: &Value, other: &Value) -> bool {
     one == other || (is_zero(one) && is_zero(other))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(name: &str, machine: &str) -> NodeEvidence {
+        let host = HostFacts { machine_id: Some(machine.to_owned()), ..HostFacts::default() };
+        NodeEvidence { name: name.to_owned(), host, ..NodeEvidence::default() }
+    }
+
+    #[test]
+    fn cloned_machines_are_told_apart_by_their_names() {
+        let views = [node("a", "m"), node("b", "m"), node("c", "n")];
+        let of = |nodes: &[NodeEvidence], views: &[NodeEvidence]| -> Vec<Option<usize>> {
+            views.iter().map(|view| place(nodes, views, view)).collect()
+        };
+        assert_eq!(of(&[node("a", "m")], &views), [Some(0), None, None]);
+        // a kubelet under another name than its host's
+        assert_eq!(of(&[node("host", "n")], &views), [None, None, Some(0)]);
+        assert_eq!(of(&[node("host", "m")], &views), [None; 3]);
+        assert_eq!(of(&[node("host", "")], &[node("a", "")]), [None]);
+        assert_eq!(of(&[node("a", "n")], &views), [Some(0), None, None]);
+    }
 }

@@ -81,16 +81,18 @@ fn how(status: std::process::ExitStatus) -> String {
 
 /// Writes what an auditor left in its log.
 pub(super) fn unpack(args: &UnpackArgs) -> Result<u8, Failure> {
-    let failed = |error: io::Error| Failure::usage(format!("cannot read {}: {error}", args.log.display()));
+    let from_stdin = args.log == Path::new("-");
+    let log = if from_stdin { "standard input".to_owned() } else { args.log.display().to_string() };
+    let failed = |error: io::Error| Failure::usage(format!("cannot read {log}: {error}"));
     let mut reader = Reader::new(OF_REPORTS);
-    if args.log == Path::new("-") {
+    if from_stdin {
         lines(io::stdin().lock(), &mut reader).map_err(failed)?;
     } else {
         lines(BufReader::new(File::open(&args.log).map_err(failed)?), &mut reader).map_err(failed)?;
     }
     let (streams, errors) = reader.finish();
     for error in &errors {
-        say(&format!("kube-assay: {}: {error}", args.log.display()));
+        say(&format!("kube-assay: {log}: {error}"));
     }
     std::fs::create_dir_all(&args.output)
         .map_err(|error| Failure::usage(format!("cannot make the directory {}: {error}", args.output.display())))?;
@@ -110,8 +112,7 @@ pub(super) fn unpack(args: &UnpackArgs) -> Result<u8, Failure> {
     }
     if written == 0 {
         return Err(Failure::incomplete(format!(
-            "{} holds no whole report: is it the log of an auditor that finished, and all of it?",
-            args.log.display()
+            "{log} holds no whole report: is it the log of an auditor that finished, and all of it?"
         )));
     }
     Ok(if errors.is_empty() { FINISHED } else { INCOMPLETE })

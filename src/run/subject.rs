@@ -9,7 +9,7 @@ use super::{Failure, audit};
 use crate::cli::{ClusterArgs, CollectorsOf, HostArgs, VersionOf};
 use crate::collect;
 use crate::collect::api::{self, ApiError, ApiOptions, CollectorOptions};
-use crate::evidence::objects::ClusterEvidence;
+use crate::evidence::objects::{ApiNode, ClusterEvidence};
 use crate::evidence::{Component, Evidence, NodeEvidence, Ownership, Tables, Version};
 
 /// Evidence with a line on each of its subjects.
@@ -129,25 +129,27 @@ fn of_api(args: &HostArgs, tables: &Tables, now: &str) -> Result<Subjects, Failu
     let cluster = cluster(&args.cluster, tables, now, Some(args))?;
     let mut lines = vec![format!("the API of cluster {}", cluster.name)];
     let mut evidence = Evidence::default();
-    let here = node(Path::new("/"), tables, now)?;
-    let known = here
-        .host
-        .machine_id
-        .as_ref()
-        .and_then(|id| cluster.nodes.items.iter().find(|node| node.status.info.machine_id == *id));
+    let known = known_here(&cluster).map(|node| node.metadata.name.clone());
     if args.node || known.is_some() {
-        let mut here = here;
+        let mut here = node(Path::new("/"), tables, now)?;
         if args.etcd_proof {
             collect::prove_etcd(Path::new("/"), &mut here).map_err(|error| Failure::usage(error.to_string()))?;
         }
         if let Some(known) = known {
-            here.name.clone_from(&known.metadata.name);
+            here.name = known;
         }
         lines.push(format!("this node, {}", here.name));
         evidence.nodes.push(here);
     }
     evidence.cluster = Some(cluster);
     Ok(Subjects { evidence, lines })
+}
+
+/// The node that this host is: the one with its machine id. Of cloned machines, which share one, none is it for certain.
+fn known_here(cluster: &ClusterEvidence) -> Option<&ApiNode> {
+    let id = collect::machine_id(Path::new("/"))?;
+    let mut with_it = cluster.nodes.items.iter().filter(|node| node.status.info.machine_id == id);
+    with_it.next().filter(|_| with_it.next().is_none())
 }
 
 fn node(root: &Path, tables: &Tables, now: &str) -> Result<NodeEvidence, Failure> {

@@ -41,7 +41,13 @@ pub(super) async fn configuration(options: &ApiOptions) -> Result<(Config, Strin
             (config, name, proxy)
         }
         None => {
-            let config = Config::incluster().map_err(|error| ApiError::Configuration(error.to_string()))?;
+            let nowhere = |_| {
+                ApiError::Configuration(
+                    "there is no kubeconfig in the usual places ($KUBECONFIG, ~/.kube/config), and no service account of a pod"
+                        .to_owned(),
+                )
+            };
+            let config = Config::incluster().map_err(nowhere)?;
             (config, "this cluster".to_owned(), None)
         }
     };
