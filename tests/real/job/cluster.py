@@ -4,8 +4,9 @@ import json
 import os
 import shutil
 import subprocess
-import time
 from pathlib import Path
+
+from node import Trouble, wait  # of ../node: run puts it on the path
 
 REAL = Path(__file__).resolve().parent.parent
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "kube-assay/k8s/1.36.3"
@@ -46,22 +47,6 @@ apiVersion: kubeproxy.config.k8s.io/v1alpha1
 kind: KubeProxyConfiguration
 conntrack: {{maxPerCore: 0}}
 """
-
-
-class Trouble(Exception):
-    """Something of the cluster did not come about; what was tried is in the message."""
-
-
-def wait(seconds: float, what: str, condition):
-    """The first true value of `condition`."""
-    end = time.monotonic() + seconds
-    while True:
-        found = condition()
-        if found:
-            return found
-        if time.monotonic() > end:
-            raise Trouble(f"waited {seconds:.0f} s in vain: {what}")
-        time.sleep(0.25)
 
 
 class Audit:
