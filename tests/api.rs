@@ -132,6 +132,26 @@ fn every_list_that_is_denied_leaves_what_rests_on_it_unknown_and_nothing_else() 
 }
 
 #[test]
+fn what_answers_with_a_part_of_a_cluster_proves_no_absence() {
+    // a proxy that filters lists by who asks, and says that they are whole
+    let part = |hidden: &str| -> Vec<Value> {
+        objects().into_iter().filter(|object| object["metadata"]["name"] != hidden).collect()
+    };
+    let whole = audit(&ApiServer::start(objects()), &[]).verdicts();
+    for hidden in ["kube-system", "default"] {
+        let audit = audit(&ApiServer::start(part(hidden)), &[]);
+        audit.misses(&format!("namespace {hidden}, which every cluster has"));
+        let verdicts = audit.verdicts();
+        for id in ["5.1.1", "5.1.3", "5.1.7", "5.2.2", "5.2.11", "5.6.4"] {
+            assert_eq!(verdicts[id], "unknown", "{id} without namespace {hidden}, {} with it", whole[id]);
+        }
+    }
+    // an identity that may list nothing learns nothing
+    let nothing = ApiServer::start(objects()).breaks(at("/api/v1/namespaces", Fault::Status(403, &[])));
+    assert_eq!(audit(&nothing, &[]).verdicts()["3.1.2"], "unknown");
+}
+
+#[test]
 fn an_identity_that_is_not_accepted_ends_the_audit_with_the_reason() {
     let server = ApiServer::start(objects()).needs("Bearer right");
     let audit = audit_as(&server, &json!({"token": "wrong-token-text"}), &[]);

@@ -11,12 +11,10 @@
 mod support;
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
-use std::thread;
 
 use serde::Deserialize;
+use serde_json::json;
+use support::api_server::{ApiServer, Fault, at, kubeconfig};
 use support::binary::run;
 
 #[derive(Deserialize)]
@@ -50,56 +48,6 @@ fn roles(arguments: &[&str]) -> Vec<Role> {
     documents.map(|text| serde_saphyr::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))).collect()
 }
 
-/// A cluster without objects that notes the paths it is asked for; it allows no review and tells no flags.
-fn server() -> (String, Arc<Mutex<BTreeSet<String>>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let asked = Arc::new(Mutex::new(BTreeSet::new()));
-    let noted = Arc::clone(&asked);
-    thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let noted = Arc::clone(&noted);
-            thread::spawn(move || answer(&stream, &noted));
-        }
-    });
-    (url, asked)
-}
-
-fn answer(stream: &TcpStream, asked: &Mutex<BTreeSet<String>>) {
-    let mut reader = BufReader::new(stream);
-    loop {
-        let (mut line, mut length) = (String::new(), 0);
-        if reader.read_line(&mut line).unwrap_or(0) == 0 {
-            return;
-        }
-        let mut words = line.split_whitespace();
-        let (method, uri) = (words.next().unwrap().to_owned(), words.next().unwrap().to_owned());
-        loop {
-            let mut header = String::new();
-            reader.read_line(&mut header).unwrap();
-            let Some((name, value)) = header.trim_end().split_once(':') else { break };
-            if name.eq_ignore_ascii_case("content-length") {
-                length = value.trim().parse().unwrap();
-            }
-        }
-        reader.read_exact(&mut vec![0; length]).unwrap();
-        let path = uri.split('?').next().unwrap().to_owned();
-        asked.lock().unwrap().insert(format!("{method} {path}"));
-        let (code, body) = match path.as_str() {
-            "/version" => (200, r#"{"major":"1","minor":"36","gitVersion":"v1.36.3"}"#),
-            "/apis" | "/api" => (404, "{}"),
-            "/metrics" | "/flagz" => (403, "{}"),
-            _ if method == "POST" => (201, r#"{"status":{"allowed":false}}"#),
-            _ => (200, r#"{"kind":"List","apiVersion":"v1","metadata":{},"items":[]}"#),
-        };
-        let head = format!(
-            "HTTP/1.1 {code} Answer\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-            body.len()
-        );
-        (&mut &*stream).write_all(format!("{head}{body}").as_bytes()).unwrap();
-    }
-}
-
 /// Group, namespace and resource of a list's path; `None` for what is no list.
 fn list(path: &str) -> Option<(String, String, String)> {
     let words: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
@@ -117,17 +65,17 @@ fn list(path: &str) -> Option<(String, String, String)> {
 
 /// Every request of an audit.
 fn requests(arguments: &[&str]) -> BTreeSet<String> {
-    let (url, asked) = server();
+    let namespace = |name: &str| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+    // a server that does not say what it serves is asked for everything
+    let server = ApiServer::start(vec![namespace("default"), namespace("kube-system")]);
+    let server = server.breaks(at("/apis", Fault::Status(404, &[])));
     let scratch = tempfile::tempdir().unwrap();
-    let config = scratch.path().join("kubeconfig");
-    let text = format!(
-        "{{apiVersion: v1, kind: Config, current-context: t, clusters: [{{name: c, cluster: {{server: '{url}'}}}}], users: [{{name: u, user: {{}}}}], contexts: [{{name: t, context: {{cluster: c, user: u}}}}]}}"
-    );
-    std::fs::write(&config, text).unwrap();
+    let config = kubeconfig(scratch.path(), &server, &json!({}));
     let fixed = ["audit", "--quiet", "--kubeconfig", config.to_str().unwrap()];
     let ran = run(fixed.iter().chain(arguments));
     assert!(ran.code == Some(0), "{ran:?}");
-    let asked = asked.lock().unwrap().clone();
+    let asked: BTreeSet<String> =
+        server.asked().iter().map(|asked| format!("{} {}", asked.method, asked.path)).collect();
     assert!(asked.len() > 30, "{asked:?}");
     asked
 }

@@ -8,8 +8,8 @@ use super::discovery::{Served, discover};
 use super::list::{Policy, Request};
 use super::sharing::Sharing;
 use crate::collect::objects::action;
-use crate::evidence::Value;
 use crate::evidence::objects::{Binding, ClusterEvidence, Listing, Named, Pod, Role, Workload};
+use crate::evidence::{Gap, Reason, Value};
 
 /// Controllers: path, resource, kind.
 const WORKLOADS: [(&str, &str, &str); 8] = [
@@ -140,7 +140,52 @@ pub(super) async fn collect(asker: &Asker, evidence: &mut ClusterEvidence) -> Re
         (found.0, found.1, found.2, found.3);
     (evidence.pods, evidence.workloads, evidence.roles, evidence.bindings, evidence.named) =
         (found.4, found.5, found.6, found.7, found.8);
+    mark_partial_view(evidence);
     Ok(())
+}
+
+/// Namespaces that every API server makes and nobody can delete.
+///
+/// Source: pkg/controlplane/controller/systemnamespaces and plugin/pkg/admission/namespace/lifecycle (`immortalNamespaces`), 1.36.
+const ALWAYS_THERE: [&str; 2] = ["default", "kube-system"];
+
+/// A proxy in front of an API server may leave out what its caller shall not see and call the rest a whole list. Then nothing rests on
+/// absence: a list without what is in every cluster marks all of them.
+fn mark_partial_view(evidence: &mut ClusterEvidence) {
+    let namespaces = &evidence.namespaces;
+    let listed = |name: &&str| namespaces.items.iter().any(|namespace| namespace.metadata.name == **name);
+    let Some(missing) = ALWAYS_THERE.iter().find(|name| !listed(name)).filter(|_| namespaces.gap.is_none()) else {
+        return;
+    };
+    let gap = Gap::new(
+        Reason::IncompleteList,
+        format!("namespace {missing}, which every cluster has, is not shown to this identity: a part of the cluster"),
+    );
+    let ClusterEvidence {
+        namespaces,
+        nodes,
+        pods,
+        workloads,
+        service_accounts,
+        roles,
+        bindings,
+        network_policies,
+        named,
+        ..
+    } = evidence;
+    let gaps = [
+        &mut namespaces.gap,
+        &mut nodes.gap,
+        &mut pods.gap,
+        &mut workloads.gap,
+        &mut service_accounts.gap,
+        &mut roles.gap,
+        &mut bindings.gap,
+        &mut network_policies.gap,
+    ];
+    for known in gaps.into_iter().chain(named.values_mut().map(|listing| &mut listing.gap)) {
+        known.get_or_insert_with(|| gap.clone());
+    }
 }
 
 /// Path and full name of a resource of RBAC.

@@ -146,9 +146,9 @@ fn secrets_of(context: &ClusterContext<'_>, annotation: &str) -> Fact {
     let names = Value::texts(wanted.map(|secret| format!("{}/{}", secret.metadata.namespace, secret.metadata.name)));
     let cluster = context.cluster;
     if cluster.source == Source::Api && !cluster.named.contains_key("Secret") {
-        let note =
-            "nothing was read: RBAC cannot grant the names of Secrets without their content; --with-secrets lists them";
-        return Fact::Value(listed(names, None, context), Some(note.to_owned()));
+        let why =
+            "Secrets were not listed: RBAC cannot grant their names without their content; --with-secrets lists them";
+        return Fact::Value(Observed::unknown(Reason::NotAsked, why), None);
     }
     let none = names.as_list().is_none_or(<[Value]>::is_empty);
     let gap = namespaces::named_gap(cluster, "Secret").filter(|_| none);
