@@ -132,6 +132,29 @@ fn every_list_that_is_denied_leaves_what_rests_on_it_unknown_and_nothing_else() 
 }
 
 #[test]
+fn what_could_not_be_listed_is_not_proven_missing() {
+    let namespace = |name: &str| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+    let mut open = objects();
+    let cilium = json!({"apiVersion": "cilium.io/v2", "kind": "CiliumNetworkPolicy", "metadata": {"name": "p", "namespace": "team"}});
+    open.extend([namespace("open"), pod("open", "app"), cilium]);
+    // the account, whose word counts where the pod says nothing
+    let mut silent = pod("team", "silent");
+    silent["spec"].as_object_mut().unwrap().remove("automountServiceAccountToken");
+    open.push(silent);
+    let denied = |path: &str| audit(&ApiServer::start(open.clone()).breaks(at(path, Fault::Status(403, &[]))), &[]);
+    let all = audit(&ApiServer::start(open.clone()), &[]);
+    // an engine that could not be listed may be there, and then a namespace without labels is no finding
+    all.gives("5.2.1", "review");
+    denied("/apis/kyverno.io/v1/clusterpolicies").gives("5.2.1", "review");
+    // policies of another kind may isolate the namespace
+    all.gives("5.3.2", "fail");
+    denied("/apis/cilium.io/v2/ciliumnetworkpolicies").gives("5.3.2", "review");
+    denied("/apis/networking.k8s.io/v1/networkpolicies").gives("5.3.2", "unknown");
+    all.gives("5.1.6", "pass");
+    denied("/api/v1/serviceaccounts").gives("5.1.6", "unknown");
+}
+
+#[test]
 fn what_answers_with_a_part_of_a_cluster_proves_no_absence() {
     // a proxy that filters lists by who asks, and says that they are whole
     let part = |hidden: &str| -> Vec<Value> {

@@ -30,7 +30,9 @@ fn readable_copy(scratch: &Path) -> PathBuf {
     use std::os::unix::fs::PermissionsExt;
     let place = scratch.join("kube-assay");
     if !place.exists() {
-        std::fs::copy(env!("CARGO_BIN_EXE_kube-assay"), &place).unwrap();
+        // not by this process: what another test starts meanwhile would hold the file open for writing, and then it cannot be run
+        let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_kube-assay")).arg(&place).status().unwrap();
+        assert!(copied.success(), "cp ended with {copied}");
         std::fs::set_permissions(&place, std::fs::Permissions::from_mode(0o755)).unwrap();
         std::fs::set_permissions(scratch, std::fs::Permissions::from_mode(0o755)).unwrap();
     }

@@ -172,6 +172,9 @@ fn a_name_makes_no_collector() {
     let owned = pod(json!({"metadata": {"name": "y", "ownerReferences": [{"uid": "ds", "controller": true}]},
                            "spec": {"containers": [{"name": "collector", "image": "evil", "args": ["collect"]}]}}));
     assert!(named.looks_like(&daemonset) && labelled.looks_like(&daemonset) && !owned.looks_like(&daemonset));
+    // anybody may name an owner; who controls a pod is held by the API server's admission
+    let only_owned = pod(json!({"metadata": {"name": "z", "ownerReferences": [{"uid": "ds"}]}}));
+    assert!(!only_owned.is_controlled_by("ds"));
     assert!(!named.is_controlled_by("ds") && !labelled.is_controlled_by("ds") && owned.is_controlled_by("ds"));
     assert!(!owned.is_as_written(&daemonset));
     // one that waits for its node names it in its affinity
