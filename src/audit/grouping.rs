@@ -1,5 +1,8 @@
 //! Equal findings on several nodes become one group; what differs only by a node's own name or a process id is equal.
 
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use super::judge::{Judgement, Node};
 use super::report::{Group, Offender, Subjects};
 use crate::evidence::NodeEvidence;
@@ -7,6 +10,8 @@ use crate::evidence::NodeEvidence;
 /// Groups judgements, worst verdict first, then the largest group first; `total` counts the nodes that were not seen, too.
 pub fn group(judged: Vec<(usize, Judgement)>, nodes: &[Node<'_>], total: usize) -> Vec<Group> {
     let mut groups: Vec<(Group, Vec<usize>, Own)> = Vec::new();
+    // which groups may be equal: thousands of nodes with findings of their own would else be held against each other
+    let mut known: HashMap<u64, Vec<usize>> = HashMap::new();
     for (index, judgement) in judged {
         let node = nodes.get(index);
         let pid = judgement.instance.and_then(|at| node.and_then(|node| node.evidence.instances[at].pid));
@@ -34,9 +39,11 @@ pub fn group(judged: Vec<(usize, Judgement)>, nodes: &[Node<'_>], total: usize) 
         let own = Own { pid: pid.map(|pid| pid.to_string()), pod };
         // what is said of the cluster as a whole is no node's
         let cluster = index == usize::MAX;
-        let position = groups
-            .iter()
-            .position(|(known, members, _)| (members[0] == usize::MAX) == cluster && same(known, &candidate));
+        let alike = known.entry(digest(cluster, &candidate)).or_default();
+        let position = alike.iter().copied().find(|at| {
+            let (known, members, _) = &groups[*at];
+            (members[0] == usize::MAX) == cluster && same(known, &candidate)
+        });
         match position {
             Some(at) => {
                 let (known, members, known_own) = &mut groups[at];
@@ -50,6 +57,7 @@ pub fn group(judged: Vec<(usize, Judgement)>, nodes: &[Node<'_>], total: usize) 
                 }
             }
             None => {
+                alike.push(groups.len());
                 candidate.instances.extend(instance);
                 groups.push((candidate, vec![index], own));
             }
@@ -61,6 +69,14 @@ pub fn group(judged: Vec<(usize, Judgement)>, nodes: &[Node<'_>], total: usize) 
         (one.verdict, std::cmp::Reverse(one.count)).cmp(&(other.verdict, std::cmp::Reverse(other.count)))
     });
     finished
+}
+
+/// Equal for groups that are the same.
+fn digest(cluster: bool, group: &Group) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (cluster, group.verdict, &group.required, &group.found, &group.origins, group.gap, &group.offenders)
+        .hash(&mut hasher);
+    hasher.finish()
 }
 
 fn same(one: &Group, other: &Group) -> bool {
@@ -142,7 +158,9 @@ fn finish(mut group: Group, members: Vec<usize>, own: &Own, total: usize) -> Gro
     }
     group.count = members.len();
     if members.len() * 2 > total && total > 2 {
-        group.subjects.all_except = Some((0..total).filter(|index| !members.contains(index)).collect());
+        let mut is_in = vec![false; total];
+        members.iter().for_each(|at| is_in[*at] = true);
+        group.subjects.all_except = Some((0..total).filter(|at| !is_in[*at]).collect());
     } else {
         group.subjects.nodes = members;
     }
