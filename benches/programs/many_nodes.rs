@@ -149,6 +149,6 @@ struct Chance(u64);
 impl Chance {
     fn once_in(&mut self, many: u64) -> bool {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % many == 0
+        (self.0 >> 33).is_multiple_of(many)
     }
 }
