@@ -35,10 +35,13 @@ pub fn read(
     reloads: bool,
 ) -> Document {
     let place = reader.at(path, |root, path| root.read(path, CONFIG_LIMIT));
+    let mut digest = None;
     let (file, content) = match place.found {
         Ok((facts, bytes)) => {
-            // boot time and file time are whole seconds of different clocks: allow for two
-            let changed = !reloads && started_at.is_some_and(|started| facts.modified > started + 2);
+            let changed = !reloads && changed_since(facts.modified, started_at);
+            if role.is_told_by_digest() {
+                digest = Some(digest_of(&bytes));
+            }
             let content = if changed {
                 Observed::unknown(
                     Reason::ChangedSinceStart,
@@ -57,7 +60,21 @@ pub fn read(
             (Observed::Unknown(gap.clone()), Observed::Unknown(gap))
         }
     };
-    Document { role, path: path.to_owned(), file, content, plugin: None }
+    Document { digest, ..Document::new(role, path, file, content) }
+}
+
+/// True when a file changed after its process started. Boot time and file time are whole seconds of different clocks: allow for two.
+pub fn changed_since(modified: i64, started_at: Option<i64>) -> bool {
+    started_at.is_some_and(|started| modified > started + 2)
+}
+
+/// As the API server writes the digest of a configuration that it loaded.
+///
+/// Source: k8s.io/apiserver 0.36 pkg/server/options/encryptionconfig (`loadDataAndHash`), authorizationconfig/metrics (`getHash`).
+fn digest_of(bytes: &[u8]) -> String {
+    use sha2::{Digest, Sha256};
+    let hex: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{hex}")
 }
 
 /// A path that a running process names is never merely absent.

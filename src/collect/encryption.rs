@@ -3,8 +3,14 @@
 //! Source: k8s.io/apiserver 0.36 pkg/apis/apiserver/validation/validation_encryption.go, pkg/server/options/encryptionconfig: an API server
 //! does not start with a file that is refused there, so that such a file is not what runs.
 
-use super::documents::{list, map, text, texts};
-use crate::evidence::Value;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::documents::{changed_since, list, map, text, texts};
+use crate::evidence::{Document, Gap, Reason, Value};
+
+/// An API server looks for a change every minute (options/encryptionconfig/controller); loading takes no other one.
+const RELOADED_AFTER: i64 = 120;
 
 const PROVIDERS: [&str; 5] = ["identity", "aescbc", "aesgcm", "secretbox", "kms"];
 
@@ -34,6 +40,36 @@ pub fn encryption(value: &Value) -> Option<Value> {
     });
     let entries: Vec<Value> = entries.collect::<Option<_>>()?;
     if entries.is_empty() { None } else { Some(map([("resources", Value::List(entries))])) }
+}
+
+/// Why an API server that started at `started_at` may work with another content than the file's, by the host's clock: `reloads` is
+/// whether it reads the file again by itself.
+///
+/// It keeps what it has when the new content does not load, and a file alone does not say that it did where a KMS plugin must answer
+/// first or a key is none.
+pub fn pending(document: &Document, started_at: Option<i64>, clock: Option<i64>, reloads: bool) -> Option<Gap> {
+    let modified = document.file.value()?.modified;
+    if !changed_since(modified, started_at) {
+        return None;
+    }
+    let path = &document.path;
+    let why = if !reloads {
+        format!("{path} changed after the process started; it works with the earlier content")
+    } else if clock.is_none_or(|clock| clock < modified + RELOADED_AFTER) {
+        format!("{path} changed after the process started, which reads it again within a minute or two")
+    } else if !document.content.value().is_some_and(loads_by_itself) {
+        format!("{path} changed after the process started; only the API server's metrics tell whether it could load it")
+    } else {
+        return None;
+    };
+    Some(Gap::new(Reason::ChangedSinceStart, why))
+}
+
+/// True when nothing but the file decides whether it is loaded.
+fn loads_by_itself(kept: &Value) -> bool {
+    let entries = kept.at("resources").and_then(Value::as_list).unwrap_or_default();
+    let mut providers = entries.iter().filter_map(|entry| entry.at("providers").and_then(Value::as_list)).flatten();
+    providers.all(|provider| provider.at("loads-by-itself") == Some(&Value::Bool(true)))
 }
 
 /// `resource` or `resource.group`, as it is read.
@@ -76,8 +112,25 @@ fn provider(provider: &Value) -> Option<Value> {
         _ if keys.is_empty() => return None,
         _ => "",
     };
+    let lengths: &[usize] = match name.as_str() {
+        "secretbox" => &[32],
+        _ => &[16, 24, 32],
+    };
+    let loads = name != "kms" && keys.iter().all(|key| is_key(key, lengths));
     let count = i64::try_from(keys.len()).ok()?;
-    Some(map([("name", Value::from(name.as_str())), ("version", Value::from(version)), ("keys", Value::Int(count))]))
+    Some(map([
+        ("name", Value::from(name.as_str())),
+        ("version", Value::from(version)),
+        ("keys", Value::Int(count)),
+        ("loads-by-itself", Value::Bool(loads)),
+    ]))
+}
+
+/// True for a key with a name and as many bytes as its provider takes (`validateKeys`).
+fn is_key(key: &Value, lengths: &[usize]) -> bool {
+    let told = |name: &str| key.at(name).and_then(Value::as_text).unwrap_or_default();
+    let bytes = STANDARD.decode(told("secret"));
+    !told("name").is_empty() && bytes.is_ok_and(|bytes| lengths.contains(&bytes.len()))
 }
 
 fn kms_version(settings: &Value) -> Option<&'static str> {

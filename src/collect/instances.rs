@@ -67,7 +67,7 @@ pub fn of_process(host: &Root, tables: &Tables, process: Process, manifest: Opti
         certificates: BTreeMap::new(),
         seen_in: None,
         stored_secrets: None,
-        storage: None,
+        metrics: None,
     };
     if instance.ownership != Ownership::Tenant {
         attach(&mut instance, tables, &reader);
@@ -102,7 +102,7 @@ pub fn of_manifest(host: &Root, tables: &Tables, manifest: &Manifest) -> Instanc
         certificates: BTreeMap::new(),
         seen_in: None,
         stored_secrets: None,
-        storage: None,
+        metrics: None,
     };
     attach(&mut instance, tables, &reader);
     instance
@@ -225,13 +225,10 @@ fn kubelet_documents(instance: &mut Instance, tables: &Tables, reader: &Reader<'
                 found.push(documents::read(reader, DocumentRole::DropIn, &path, &shape, instance.started_at, false));
             }
         }
-        Err(gap) => found.push(Document {
-            role: DocumentRole::DropIn,
-            path: directory,
-            file: Observed::Unknown(gap.clone()),
-            content: Observed::Unknown(gap),
-            plugin: None,
-        }),
+        Err(gap) => {
+            let (file, content) = (Observed::Unknown(gap.clone()), Observed::Unknown(gap));
+            found.push(Document::new(DocumentRole::DropIn, directory, file, content));
+        }
     }
     instance.documents.extend(found);
 }
@@ -338,7 +335,13 @@ fn apiserver_documents(instance: &mut Instance, tables: &Tables, reader: &Reader
     ];
     for (flag, role, shape, reloads) in objects {
         let Some(path) = merged.text(flag) else { continue };
-        let document = documents::read(reader, role, path, &shape, instance.started_at, reloads);
+        // what an EncryptionConfiguration holds is kept in any case: metrics may tell that it is in force
+        let keeps = reloads || role == DocumentRole::Encryption;
+        let mut document = documents::read(reader, role, path, &shape, instance.started_at, keeps);
+        if role == DocumentRole::Encryption {
+            let clock = super::processes::clock(reader.host());
+            document.pending = super::encryption::pending(&document, instance.started_at, clock, reloads);
+        }
         instance.documents.push(document);
     }
     plugin_files(instance, reader);
@@ -400,5 +403,5 @@ fn any_object(reader: &Reader<'_>, path: &str, cut: fn(&Value) -> Option<Value>,
             Origin::File { path: path.to_owned() },
         ),
     };
-    Document { role: DocumentRole::AdmissionPlugin, path: path.to_owned(), file, content, plugin: None }
+    Document::new(DocumentRole::AdmissionPlugin, path, file, content)
 }

@@ -249,7 +249,7 @@ impl Gathered {
             complete,
             server_version: String::new(),
             api_server: crate::evidence::Observed::default(),
-            storage: crate::evidence::Observed::default(),
+            metrics: crate::evidence::Observed::default(),
             views: Vec::new(),
         }
     }

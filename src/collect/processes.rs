@@ -275,6 +275,14 @@ fn boot_time(proc: &Root) -> Option<i64> {
     text.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()
 }
 
+/// Seconds since the epoch by the host's own clock, at the time of the look: in a recorded tree, that of the recording.
+pub fn clock(host: &Root) -> Option<i64> {
+    let proc = host.enter("proc").ok()?;
+    let text = proc.head(OsStr::new("uptime"), 4096).ok()?;
+    let up: i64 = String::from_utf8_lossy(&text).split('.').next()?.trim().parse().ok()?;
+    Some(boot_time(&proc)? + up)
+}
+
 /// The parent's pid (field 4 of stat), and the seconds after boot at which the process started (field 22, in clock ticks; Linux
 /// counts 100 a second).
 fn lineage(proc: &Root, pid: u32) -> Option<(u32, i64)> {

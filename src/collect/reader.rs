@@ -36,6 +36,11 @@ pub struct Place<T> {
 }
 
 impl<'a> Reader<'a> {
+    /// The host's tree.
+    pub const fn host(&self) -> &Root {
+        self.host
+    }
+
     /// For a process, with the volumes of its static pod and the id of its pod.
     pub fn new(host: &'a Root, pid: u32, ownership: Ownership, pod: Option<&str>, volumes: Vec<Volume>) -> Self {
         let inside = if ownership == Ownership::Tenant {

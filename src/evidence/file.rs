@@ -10,7 +10,7 @@ use super::{Evidence, NodeEvidence, Unseen};
 /// Major version: a reader refuses any other.
 pub const MAJOR: u32 = 1;
 /// Minor version: grows when record kinds or fields are added.
-pub const MINOR: u32 = 2;
+pub const MINOR: u32 = 3;
 
 /// More than this, decompressed, is no evidence of ours.
 const LIMIT: u64 = 512 << 20;

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::effective::{effective, is_zero};
 use super::{
-    API_VIEW, Component, Evidence, Gap, HostFacts, Instance, NodeEvidence, Observed, Ownership, Reason, StorageProof,
+    API_VIEW, Component, Evidence, Gap, HostFacts, Instance, NodeEvidence, Observed, Ownership, Reason, ServerMetrics,
     Tables, Unseen, Value,
 };
 
@@ -41,15 +41,15 @@ impl Evidence {
                 None => self.nodes.push(answering(*told, &cluster.collected_at)),
             }
         }
-        let proof = match std::mem::take(&mut cluster.storage) {
+        let metrics = match std::mem::take(&mut cluster.metrics) {
             Observed::Unknown(Gap { reason: Reason::NotAsked, .. }) => return,
-            proof => proof.map(|proof| StorageProof { servers: count, ..proof }),
+            metrics => metrics.map(|metrics| ServerMetrics { servers: count, ..metrics }),
         };
         let instances = self.nodes.iter_mut().flat_map(|node| &mut node.instances);
         for server in
             instances.filter(|one| one.component == Component::KubeApiserver && one.ownership == Ownership::Own)
         {
-            server.storage = Some(proof.clone());
+            server.metrics = Some(metrics.clone());
         }
     }
 }

@@ -19,9 +19,9 @@ mod version;
 pub use components::{Component, ComponentTable, Tables};
 pub use join::ANSWERING;
 pub use node::{
-    API_VIEW, Accounts, Certificate, CollectorRights, Distribution, Document, DocumentRole, FileEntry, FileFacts,
-    FileKind, FileSet, FileSetName, HostFacts, Instance, NodeEvidence, Ownership, StorageProof, Trace, Transformation,
-    Unit,
+    API_VIEW, Accounts, AuditCounts, Certificate, CollectorRights, Distribution, Document, DocumentRole, FileEntry,
+    FileFacts, FileKind, FileSet, FileSetName, HostFacts, Instance, NodeEvidence, Ownership, ServerMetrics, Trace,
+    Transformation, Unit,
 };
 pub use objects::Listing;
 pub use observed::{Gap, Observed, Origin, Overridden, Reason};

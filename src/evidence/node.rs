@@ -167,22 +167,45 @@ pub struct Instance {
     /// asked for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stored_secrets: Option<Observed<BTreeMap<String, u64>>>,
-    /// What an API server's metrics prove of encryption, where they were asked for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub storage: Option<Observed<StorageProof>>,
+    /// What an API server's metrics tell, where they were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none", alias = "storage")]
+    pub metrics: Option<Observed<ServerMetrics>>,
 }
 
-/// What an API server counted of values on their way to etcd and back, since it started.
+/// What an API server tells of itself in its metrics: of values on their way to etcd and back since it started, and of what is in force.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct StorageProof {
+pub struct ServerMetrics {
     /// By resource, direction and transformer. An API server without an encryption configuration counts none.
     pub transformations: Vec<Transformation>,
     /// Reloads of the encryption configuration that failed.
     pub failed_reloads: u64,
+    /// The digest of each configuration as it was loaded last, as `sha256:` and hexadecimal digits.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub loaded: BTreeMap<DocumentRole, String>,
+    /// Feature gates in force, as far as the tables know them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub gates: BTreeMap<String, bool>,
+    /// What it audited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<AuditCounts>,
     /// API servers that were seen, of which one answered; 0 where none was seen otherwise.
     #[serde(default)]
     pub servers: usize,
+}
+
+/// What an API server audited since it started.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuditCounts {
+    /// Events that it made and sent to its log or webhook.
+    pub events: u64,
+    /// Events that may not have been recorded because a log or webhook failed.
+    pub errors: u64,
+    /// Requests that it refused because they could not be audited.
+    pub rejected: u64,
+    /// Requests by the level that its policy gave them.
+    pub requests: BTreeMap<String, u64>,
 }
 
 /// How often values of a resource went one way through one transformer.
@@ -234,6 +257,13 @@ pub enum DocumentRole {
     Kubeconfig,
 }
 
+impl DocumentRole {
+    /// True of what an API server reads again by itself while it tells, in its metrics, the digest of what it loaded last.
+    pub const fn is_told_by_digest(self) -> bool {
+        matches!(self, Self::Encryption | Self::Authorization)
+    }
+}
+
 /// A document that a process reads.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -248,6 +278,24 @@ pub struct Document {
     pub content: Observed<Value>,
     /// For an admission plugin's file: the plugin.
     pub plugin: Option<String>,
+    /// Why the process may work with another content than the one that is there, where only the process itself could tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending: Option<Gap>,
+    /// SHA-256 of the file, as `sha256:` and hexadecimal digits, where the process tells that of what it loaded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+}
+
+impl Document {
+    /// A document whose content is what its process works with.
+    pub fn new(
+        role: DocumentRole,
+        path: impl Into<String>,
+        file: Observed<FileFacts>,
+        content: Observed<Value>,
+    ) -> Self {
+        Self { role, path: path.into(), file, content, plugin: None, pending: None, digest: None }
+    }
 }
 
 /// Mode, owner and kind of a file.

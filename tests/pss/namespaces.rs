@@ -110,11 +110,8 @@ fn configuration() {
 #[test]
 fn configuration_of_documents() {
     let document = |role, plugin: Option<&str>, content: Observed<Value>| Document {
-        role,
-        path: "/etc/kubernetes/admission.yaml".to_owned(),
-        file: Observed::unknown(Reason::NotAsked, ""),
-        content,
         plugin: plugin.map(str::to_owned),
+        ..Document::new(role, "/etc/kubernetes/admission.yaml", Observed::unknown(Reason::NotAsked, ""), content)
     };
     let seen = |json: Json| Observed::seen(value(json), Origin::Given);
     let admission = |json: Json| document(DocumentRole::Admission, None, seen(json));

@@ -2,7 +2,7 @@
 
 use super::Context;
 use crate::evidence::components::at_version;
-use crate::evidence::{Document, DocumentRole, Gap, Observed, Origin, Reason, Value};
+use crate::evidence::{Document, DocumentRole, Gap, Instance, Observed, Origin, Reason, Value};
 
 /// Paths that anonymous requests may reach in any cluster: health checks.
 const HEALTH_PATHS: [&str; 3] = ["/livez", "/readyz", "/healthz"];
@@ -23,9 +23,24 @@ pub(super) fn document<'a>(
     let document =
         document.ok_or_else(|| Gap::new(Reason::NotAsked, format!("the API does not show the file of --{flag}")))?;
     match &document.content {
-        Observed::Seen { value, .. } => Ok(Some((document, value))),
+        Observed::Seen { value, .. } => in_force(document, instance).map(|()| Some((document, value))),
         Observed::Absent { .. } => Err(Gap::new(Reason::NotFound, document.path.clone())),
         Observed::Unknown(gap) => Err(gap.clone()),
+    }
+}
+
+/// Whether the process works with what the file holds. What it tells itself of what it loaded decides; without that, the times do.
+fn in_force(document: &Document, instance: &Instance) -> Result<(), Gap> {
+    let told = instance.metrics.as_ref().and_then(Observed::value).filter(|told| told.servers < 2);
+    let told = told.and_then(|told| told.loaded.get(&document.role));
+    match (told, &document.digest, &document.pending) {
+        (Some(loaded), Some(there), _) if loaded == there => Ok(()),
+        (Some(_), Some(_), _) => Err(Gap::new(
+            Reason::ChangedSinceStart,
+            format!("the API server's metrics tell that it works with another content than {} holds", document.path),
+        )),
+        (_, _, Some(gap)) => Err(gap.clone()),
+        _ => Ok(()),
     }
 }
 

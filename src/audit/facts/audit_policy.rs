@@ -6,7 +6,7 @@
 use super::Context;
 use super::api_server::document;
 use crate::audit::report::Offender;
-use crate::evidence::{DocumentRole, Observed, Origin, Value};
+use crate::evidence::{AuditCounts, DocumentRole, Observed, Origin, Value};
 
 /// How much of a request is recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -159,7 +159,11 @@ fn matches_resource(entry: &Value, request: &Request<'_>) -> bool {
 /// A policy is loaded and records something.
 pub(super) fn records(context: &Context<'_>) -> Observed<Value> {
     match document(context, "audit-policy-file", DocumentRole::AuditPolicy) {
-        Err(gap) => Observed::Unknown(gap),
+        // events that were made prove a policy that records, whatever hides it
+        Err(gap) => match counts(context).filter(|counts| counts.events > 0) {
+            Some(_) => Observed::seen(Value::Bool(true), Origin::Api { what: "metrics".to_owned() }),
+            None => Observed::Unknown(gap),
+        },
         Ok(None) => context.setting("audit-policy-file").map(|_| Value::Bool(false)),
         Ok(Some((file, policy))) => {
             let rules = policy.at("rules").and_then(Value::as_list).unwrap_or_default();
@@ -174,6 +178,25 @@ pub(super) fn records(context: &Context<'_>) -> Observed<Value> {
             Observed::seen(Value::Bool(records), Origin::File { path: file.path.clone() })
         }
     }
+}
+
+/// What the API server counted, where it is known that it was this one.
+fn counts<'a>(context: &Context<'a>) -> Option<&'a AuditCounts> {
+    let told = context.instance?.0.metrics.as_ref()?.value()?;
+    told.audit.as_ref().filter(|_| told.servers < 2)
+}
+
+/// What was audited, by the API server's own counters.
+pub(super) fn counted(context: &Context<'_>) -> Option<String> {
+    let counts = counts(context)?;
+    let mut words = format!("metrics: {} audit events since the API server started", counts.events);
+    for (count, what) in [(counts.errors, "of them failed to be written"), (counts.rejected, "requests refused for it")]
+    {
+        if count > 0 {
+            words.push_str(&format!(", {count} {what}"));
+        }
+    }
+    Some(words)
 }
 
 /// What an audit policy should do with a request.

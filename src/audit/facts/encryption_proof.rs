@@ -1,11 +1,11 @@
 //! What an API server's own counters prove of encryption, beside what its configuration says.
 
 use super::{Context, Fact};
-use crate::evidence::{Gap, Observed, StorageProof, Transformation, Value};
+use crate::evidence::{DocumentRole, Gap, Observed, ServerMetrics, Transformation, Value};
 
 /// A fact about the encryption of Secrets with what the metrics show, whatever the configuration says or hides.
 pub(super) fn with_proof(configured: Observed<Value>, note: Option<String>, context: &Context<'_>) -> Fact {
-    let shown = context.instance.and_then(|(instance, _)| instance.storage.as_ref()).map(|storage| match storage {
+    let shown = context.instance.and_then(|(instance, _)| instance.metrics.as_ref()).map(|metrics| match metrics {
         Observed::Seen { value, .. } => shown(value),
         Observed::Unknown(gap) => format!("no proof from metrics: {gap}"),
         Observed::Absent { .. } => "no proof from metrics".to_owned(),
@@ -15,14 +15,25 @@ pub(super) fn with_proof(configured: Observed<Value>, note: Option<String>, cont
             Fact::Value(Observed::Unknown(Gap::new(gap.reason, format!("{}; {shown}", gap.detail))), None)
         }
         (configured, shown) => {
-            let notes: Vec<String> = note.into_iter().chain(shown).collect();
+            let loaded = is_loaded(context).then(|| "metrics tell that this content is loaded".to_owned());
+            let notes: Vec<String> = note.into_iter().chain(loaded).chain(shown).collect();
             Fact::Value(configured, (!notes.is_empty()).then(|| notes.join("; ")))
         }
     }
 }
 
+/// True when the API server tells the digest of the very file that is there.
+fn is_loaded(context: &Context<'_>) -> bool {
+    let Some((instance, _)) = context.instance else { return false };
+    let told =
+        instance.metrics.as_ref().and_then(Observed::value).and_then(|told| told.loaded.get(&DocumentRole::Encryption));
+    let mut digests =
+        instance.documents.iter().filter(|one| one.role == DocumentRole::Encryption).map(|one| &one.digest);
+    told.is_some_and(|told| digests.any(|digest| digest.as_ref() == Some(told)))
+}
+
 /// The counters of Secrets in words.
-fn shown(proof: &StorageProof) -> String {
+fn shown(proof: &ServerMetrics) -> String {
     let from = match proof.servers {
         0 | 1 => "metrics".to_owned(),
         servers => format!("metrics of 1 of {servers} API servers"),

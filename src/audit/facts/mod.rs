@@ -77,9 +77,13 @@ fn computed(name: &str, context: &Context<'_>) -> Fact {
             let (value, note) = api_server::secrets_encryption(context);
             encryption_proof::with_proof(value, note, context)
         }
-        "kube-apiserver.audit-policy-records" => plain(audit_policy::records(context)),
+        "kube-apiserver.audit-policy-records" => {
+            Fact::Value(audit_policy::records(context), audit_policy::counted(context))
+        }
         "kube-apiserver.audit-policy-gaps" => {
-            Fact::Findings(audit_policy::gaps(context), audit_policy::unreachable_note(context))
+            let notes: Vec<String> =
+                audit_policy::unreachable_note(context).into_iter().chain(audit_policy::counted(context)).collect();
+            Fact::Findings(audit_policy::gaps(context), (!notes.is_empty()).then(|| notes.join("; ")))
         }
         "kube-apiserver.offered-cipher-suites" => cipher_suites(context, "tls-min-version", "tls-cipher-suites"),
         "kubelet.offered-cipher-suites" => cipher_suites(context, "tlsMinVersion", "tlsCipherSuites"),
@@ -98,11 +102,17 @@ fn computed(name: &str, context: &Context<'_>) -> Fact {
     }
 }
 
-/// The effective state of a feature gate: set by name, else as `AllAlpha` or `AllBeta` says, else the version's default.
+/// The effective state of a feature gate: what the API server tells of itself, set by name, else as `AllAlpha` or `AllBeta` says, else the version's default.
 ///
 /// Source: k8s.io/component-base/featuregate: a gate set by name is not touched by the two; locked gates are not either.
 fn feature_gate(gate: &str, context: &Context<'_>) -> Observed<Value> {
-    let Some((_, effective)) = context.instance else { return Observed::unknown(Reason::NotAsked, "no instance") };
+    let Some((instance, effective)) = context.instance else {
+        return Observed::unknown(Reason::NotAsked, "no instance");
+    };
+    let told = instance.metrics.as_ref().and_then(Observed::value).filter(|told| told.servers < 2);
+    if let Some(on) = told.and_then(|told| told.gates.get(gate)) {
+        return Observed::seen(Value::Bool(*on), Origin::Api { what: "metrics".to_owned() });
+    }
     if let Some((on, origin)) = effective.gates.get(gate) {
         return Observed::seen(Value::Bool(*on), origin.clone());
     }

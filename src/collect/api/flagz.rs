@@ -80,7 +80,7 @@ pub(super) async fn collect(asker: &Asker, tables: &Tables, version: Option<Vers
         certificates: BTreeMap::new(),
         seen_in: Some("flagz".to_owned()),
         stored_secrets: None,
-        storage: None,
+        metrics: None,
     })
 }
 

@@ -153,13 +153,8 @@ pub(super) async fn collect(asker: &Asker, tables: &Tables, cluster: &ClusterEvi
             let mut instance = instance(tables, container, &daemon_set);
             if let Some(config) = named_path(tables, &instance, "config") {
                 let content = configuration(asker, tables, &daemon_set.spec.template.spec, container, &config).await;
-                instance.documents.push(Document {
-                    role: DocumentRole::Configuration,
-                    path: config,
-                    file: Observed::unknown(Reason::NotAsked, "the API does not show files of nodes"),
-                    content,
-                    plugin: None,
-                });
+                let file = Observed::unknown(Reason::NotAsked, "the API does not show files of nodes");
+                instance.documents.push(Document::new(DocumentRole::Configuration, config, file, content));
             }
             instance
         }
@@ -225,7 +220,7 @@ fn unread(gap: Gap) -> Instance {
         certificates: BTreeMap::new(),
         seen_in: None,
         stored_secrets: None,
-        storage: None,
+        metrics: None,
     }
 }
 

@@ -68,7 +68,7 @@ fn of_container(tables: &Tables, pod: &Pod, container: &Container, server: Optio
         certificates: BTreeMap::new(),
         seen_in: Some(object),
         stored_secrets: None,
-        storage: None,
+        metrics: None,
     })
 }
 

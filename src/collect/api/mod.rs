@@ -153,7 +153,7 @@ async fn collect(options: &ApiOptions, tables: &Tables, now: &str) -> Result<Clu
         complete: true,
         server_version: version.map(|version| version.git_version).unwrap_or_default(),
         api_server: Observed::default(),
-        storage: Observed::default(),
+        metrics: Observed::default(),
         views: Vec::new(),
     };
     match resources::collect(&asker, &mut evidence).await {
@@ -167,7 +167,7 @@ async fn collect(options: &ApiOptions, tables: &Tables, now: &str) -> Result<Clu
             Ok(instance) => Observed::seen(Box::new(instance), answers("flagz")),
             Err(gap) => Observed::Unknown(gap),
         };
-        evidence.storage = match metrics::collect(&asker).await {
+        evidence.metrics = match metrics::collect(&asker, tables).await {
             Ok(proof) => Observed::seen(proof, answers("metrics")),
             Err(gap) => Observed::Unknown(gap),
         };

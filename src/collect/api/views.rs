@@ -68,13 +68,8 @@ fn kubelet(node: &ApiNode, told: Result<Value, Gap>) -> Instance {
     let (words, documents, seen_in) = match told {
         Ok(configuration) => {
             let gap = Gap::new(Reason::NotAsked, "configz does not tell the command line");
-            let document = Document {
-                role: DocumentRole::Configz,
-                path: "configz".to_owned(),
-                file: Observed::Unknown(gap.clone()),
-                content: Observed::seen(configuration, Origin::Api { what: "configz".to_owned() }),
-                plugin: None,
-            };
+            let content = Observed::seen(configuration, Origin::Api { what: "configz".to_owned() });
+            let document = Document::new(DocumentRole::Configz, "configz", Observed::Unknown(gap.clone()), content);
             (gap, vec![document], "configz")
         }
         Err(gap) => (gap, Vec::new(), "the list of nodes"),
@@ -99,6 +94,6 @@ fn kubelet(node: &ApiNode, told: Result<Value, Gap>) -> Instance {
         certificates: BTreeMap::new(),
         seen_in: Some(seen_in.to_owned()),
         stored_secrets: None,
-        storage: None,
+        metrics: None,
     }
 }

@@ -20,7 +20,7 @@ pub use pod::{
 pub use rbac::{AggregationRule, Binding, LabelSelector, PolicyRule, Role, RoleRef, Subject};
 pub use volume::{Volume, VolumeKind};
 
-use super::{Gap, Instance, NodeEvidence, Observed, StorageProof, Version};
+use super::{Gap, Instance, NodeEvidence, Observed, ServerMetrics, Version};
 
 /// The part of an object's metadata that facts read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -342,9 +342,9 @@ pub struct ClusterEvidence {
     /// The API server that answers, by the flags that it tells at `/flagz`.
     #[serde(default)]
     pub api_server: Observed<Box<Instance>>,
-    /// What its metrics prove of encryption.
-    #[serde(default)]
-    pub storage: Observed<StorageProof>,
+    /// What its metrics tell.
+    #[serde(default, alias = "storage")]
+    pub metrics: Observed<ServerMetrics>,
     /// What these objects show of each node's components, without a look at the node.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub views: Vec<NodeEvidence>,
