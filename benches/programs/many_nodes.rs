@@ -138,7 +138,7 @@ fn cluster(nodes: Vec<ApiNode>) -> ClusterEvidence {
         complete: false,
         server_version: String::new(),
         api_server: Observed::default(),
-        storage: Observed::default(),
+        metrics: Observed::default(),
         views: Vec::new(),
     }
 }
