@@ -8,7 +8,10 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use in_cluster::parse_collectors;
-pub use in_cluster::{Capability, CollectorsOf, IMAGE, ManifestKind, ManifestsArgs, NAMESPACE, UnpackArgs};
+pub use in_cluster::{
+    AuditorWords, Capability, CollectorsOf, IMAGE, ManifestKind, ManifestsArgs, NAMESPACE, PlaceArgs, RunArgs,
+    UnpackArgs,
+};
 
 use crate::benchmark::Severity;
 use crate::evidence::{Component, Version};
@@ -47,6 +50,10 @@ pub enum Command {
     Diff(DiffArgs),
     /// Print what is applied to a cluster to audit every node from inside: namespace, rights, collectors, the audit
     Manifests(ManifestsArgs),
+    /// Audit every node and the API once from inside the cluster: create what `manifests job` prints, wait, fetch the reports, remove
+    /// everything again. The only command that writes to a cluster; it shows what it creates and asks first
+    #[command(after_help = EXIT_CODES)]
+    Run(RunArgs),
     /// Write the files that an audit in a cluster left as frames in its log
     #[command(after_help = EXIT_CODES)]
     Unpack(UnpackArgs),
@@ -167,7 +174,7 @@ pub struct JudgeArgs {
 #[derive(Debug, Args)]
 pub struct OutputArgs {
     /// Formats, separated by commas
-    #[arg(long, value_delimiter = ',', value_parser = PossibleValuesParser::new(FORMATS.iter().map(|format| format.name)))]
+    #[arg(long, value_delimiter = ',', value_parser = format_names())]
     pub format: Vec<String>,
     /// File, directory (for several formats or benchmarks), or - for standard output
     #[arg(long, short, value_name = "FILE|DIR|-", default_value = "-")]
@@ -417,6 +424,10 @@ impl From<SeverityArg> for Severity {
             SeverityArg::Critical => Self::Critical,
         }
     }
+}
+
+fn format_names() -> PossibleValuesParser {
+    PossibleValuesParser::new(FORMATS.iter().map(|format| format.name))
 }
 
 fn parse_version(text: &str) -> Result<VersionOf, String> {

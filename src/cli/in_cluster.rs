@@ -4,24 +4,26 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::SeverityArg;
+
 /// The image of the manifests; its version is this program's.
 pub const IMAGE: &str = concat!("kube-assay:", env!("CARGO_PKG_VERSION"));
 /// The namespace of the manifests.
 pub const NAMESPACE: &str = "kube-assay";
+
+/// When a CronJob audits without another word: at an odd minute of the night.
+const SCHEDULE: &str = "17 3 * * *";
 
 /// Arguments of `manifests`.
 #[derive(Debug, Args)]
 pub struct ManifestsArgs {
     /// What to print
     pub kind: ManifestKind,
-    /// Namespace of it all
-    #[arg(long, value_name = "NAME", default_value = NAMESPACE, value_parser = parse_namespace)]
-    pub namespace: String,
-    /// Image of collectors and auditor, as your registry names it
-    #[arg(long, value_name = "IMAGE", default_value = IMAGE, value_parser = parse_image)]
-    pub image: String,
+    /// Where it all lives, and as what
+    #[command(flatten)]
+    pub place: PlaceArgs,
     /// When the CronJob audits
-    #[arg(long, value_name = "CRON", default_value = "17 3 * * *", value_parser = parse_schedule)]
+    #[arg(long, value_name = "CRON", default_value = SCHEDULE, value_parser = parse_schedule)]
     pub schedule: String,
     /// Time zone of the schedule, such as Europe/Madrid [default: the control plane's]
     #[arg(long, value_name = "ZONE", value_parser = parse_zone)]
@@ -29,6 +31,43 @@ pub struct ManifestsArgs {
     /// Seconds after which the CronJob's collectors collect again [default: 3600]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(10..=604_800))]
     pub every: Option<u64>,
+    /// What else the auditor is told, and in which formats it reports; not of the command line
+    #[arg(skip)]
+    pub auditor: AuditorWords,
+}
+
+impl ManifestsArgs {
+    /// What the options would be without any given but the place.
+    pub fn of(kind: ManifestKind, place: PlaceArgs) -> Self {
+        let auditor = AuditorWords::default();
+        Self { kind, place, schedule: SCHEDULE.to_owned(), time_zone: None, every: None, auditor }
+    }
+}
+
+/// The part of the auditor's command line that differs.
+#[derive(Debug, Clone)]
+pub struct AuditorWords {
+    /// Formats, by name.
+    pub formats: String,
+    /// Further words.
+    pub more: Vec<String>,
+}
+
+impl Default for AuditorWords {
+    fn default() -> Self {
+        Self { formats: "text,summary,html,json,prometheus".to_owned(), more: Vec::new() }
+    }
+}
+
+/// What a one-off audit and a scheduled one have in common.
+#[derive(Debug, Clone, Args)]
+pub struct PlaceArgs {
+    /// Namespace of it all
+    #[arg(long, value_name = "NAME", default_value = NAMESPACE, value_parser = parse_namespace)]
+    pub namespace: String,
+    /// Image of collectors and auditor, as your registry names it
+    #[arg(long, value_name = "IMAGE", default_value = IMAGE, value_parser = parse_image)]
+    pub image: String,
     /// Capabilities of the collectors; without SYS_PTRACE what rests on a component's environment stays unknown, without
     /// DAC_READ_SEARCH what lies in closed directories of other users than root
     #[arg(long, value_name = "CAPABILITY", value_delimiter = ',')]
@@ -36,6 +75,41 @@ pub struct ManifestsArgs {
     /// Seconds that the auditor waits for nodes
     #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub deadline: u64,
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Directory to write the reports to; the text goes to standard output
+    #[arg(long, short, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+    /// Formats of the files
+    #[arg(long, value_name = "FORMAT", value_delimiter = ',', default_value = "html,json", value_parser = super::format_names())]
+    pub format: Vec<String>,
+    /// Exit with 1 when a control of at least this severity fails
+    #[arg(long, value_name = "SEVERITY")]
+    pub fail_on: Option<SeverityArg>,
+    /// Exit with 3 when less than this percentage of the applicable controls could be assessed
+    #[arg(long, value_name = "PERCENT", value_parser = super::parse_percent)]
+    pub min_coverage: Option<f64>,
+    /// Kubeconfig of the cluster
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Context of the kubeconfig
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+    /// Where it all lives, and as what
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    /// Create without asking
+    #[arg(long, short)]
+    pub yes: bool,
+    /// Leave everything in the cluster, to look at it; `--remove` takes it away
+    #[arg(long)]
+    pub keep: bool,
+    /// Only take away what an earlier run left there: one that was killed, or kept
+    #[arg(long, conflicts_with_all = ["output", "keep", "format"])]
+    pub remove: bool,
 }
 
 /// A capability that a collector can make use of.

@@ -31,6 +31,11 @@ const LONGEST_LINE: usize = 16 << 10;
 /// Streams that are put together at once: a log full of beginnings holds no more than these.
 const MOST_STREAMS: usize = 8;
 
+/// True for a line that begins like a frame, whole or not.
+pub fn is_frame(line: &str) -> bool {
+    line.starts_with(MARK)
+}
+
 /// What a stream carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

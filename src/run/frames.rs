@@ -90,12 +90,22 @@ pub(super) fn unpack(args: &UnpackArgs) -> Result<u8, Failure> {
     } else {
         lines(BufReader::new(File::open(&args.log).map_err(failed)?), &mut reader).map_err(failed)?;
     }
+    directory(&args.output)?;
+    write_reports(reader, &log, &args.output)
+}
+
+/// Makes sure that a directory is there.
+pub(super) fn directory(path: &Path) -> Result<(), Failure> {
+    std::fs::create_dir_all(path)
+        .map_err(|error| Failure::usage(format!("cannot make the directory {}: {error}", path.display())))
+}
+
+/// Writes the files that stand in a log which was read.
+pub(super) fn write_reports(reader: Reader, log: &str, output: &Path) -> Result<u8, Failure> {
     let (streams, errors) = reader.finish();
     for error in &errors {
         say(&format!("kube-assay: {log}: {error}"));
     }
-    std::fs::create_dir_all(&args.output)
-        .map_err(|error| Failure::usage(format!("cannot make the directory {}: {error}", args.output.display())))?;
     let mut written = 0;
     for stream in streams.iter().filter(|stream| stream.header.content == Content::File) {
         let name = &stream.header.name;
@@ -105,7 +115,7 @@ pub(super) fn unpack(args: &UnpackArgs) -> Result<u8, Failure> {
         }
         let bytes = frames::inflated(&stream.body, LARGEST_FILE)
             .map_err(|error| Failure::usage(format!("{name} cannot be decompressed: {error}")))?;
-        let path = args.output.join(name);
+        let path = output.join(name);
         let size = write_file(&path, |out| Ok(out.write_all(&bytes)?))?;
         say(&format!("wrote {} ({} KiB)", path.display(), size.div_ceil(1024)));
         written += 1;
@@ -116,6 +126,21 @@ pub(super) fn unpack(args: &UnpackArgs) -> Result<u8, Failure> {
         )));
     }
     Ok(if errors.is_empty() { FINISHED } else { INCOMPLETE })
+}
+
+/// What of an auditor's log is for people: what is no frame.
+pub(super) fn split(log: &[u8]) -> (String, Reader) {
+    let mut reader = Reader::new(OF_REPORTS);
+    let mut text = String::new();
+    for line in String::from_utf8_lossy(log).lines() {
+        if frames::is_frame(line) {
+            reader.line(line);
+        } else {
+            text.push_str(line);
+            text.push('\n');
+        }
+    }
+    (text, reader)
 }
 
 /// A name that stays in its directory and hides nothing.

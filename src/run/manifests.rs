@@ -34,7 +34,7 @@ pub(super) fn manifests(args: &ManifestsArgs) -> Result<u8, Failure> {
     Ok(FINISHED)
 }
 
-fn text(args: &ManifestsArgs) -> Result<String, Failure> {
+pub(super) fn text(args: &ManifestsArgs) -> Result<String, Failure> {
     let (about, file, kind, collectors) = match args.kind {
         ManifestKind::Job => ("one audit of every node and the API", "job.yaml", "Job", true),
         ManifestKind::Cronjob => ("audits of every node and the API on a schedule", "cronjob.yaml", "CronJob", true),
@@ -47,16 +47,18 @@ fn text(args: &ManifestsArgs) -> Result<String, Failure> {
     context.insert("about", about);
     context.insert("command", &command(args));
     context.insert("file", file);
-    context.insert("namespace", &args.namespace);
-    context.insert("image", &args.image);
-    context.insert("deadline", &args.deadline);
+    context.insert("namespace", &args.place.namespace);
+    context.insert("image", &args.place.image);
+    context.insert("formats", &args.auditor.formats);
+    context.insert("more", &args.auditor.more);
+    context.insert("deadline", &args.place.deadline);
     // a collection that comes a little late is not old
     context.insert("max_age", &if scheduled { every + every / 2 + 60 } else { 3600 });
     context.insert("keep", &if scheduled { 86_400 * 7 } else { 86_400 });
     context.insert("every", &scheduled.then_some(every));
     context.insert("schedule", &scheduled.then_some(&args.schedule));
     context.insert("time_zone", &args.time_zone);
-    let mut capabilities: Vec<&str> = args.add_capability.iter().map(|capability| capability.name()).collect();
+    let mut capabilities: Vec<&str> = args.place.add_capability.iter().map(|capability| capability.name()).collect();
     capabilities.dedup();
     context.insert("capabilities", &(!capabilities.is_empty()).then(|| format!("[{}]", capabilities.join(", "))));
     context.insert("job_kind", kind);
@@ -69,7 +71,7 @@ fn text(args: &ManifestsArgs) -> Result<String, Failure> {
     let mut roles: Vec<Role> = Vec::new();
     for right in RIGHTS.iter().filter(wanted) {
         let Some(namespace) = right.namespace else { continue };
-        let namespace = namespace.replace("{namespace}", &args.namespace);
+        let namespace = namespace.replace("{namespace}", &args.place.namespace);
         match roles.iter_mut().find(|role| role.namespace == namespace) {
             Some(role) => role.rules.push(rule(right)),
             None => roles.push(Role { namespace, rules: vec![rule(right)] }),
@@ -110,15 +112,15 @@ fn command(args: &ManifestsArgs) -> String {
         ManifestKind::Rbac => "rbac",
     };
     let mut words = vec![format!("kube-assay manifests {kind}")];
-    if args.namespace != crate::cli::NAMESPACE {
-        words.push(format!("--namespace {}", args.namespace));
+    if args.place.namespace != crate::cli::NAMESPACE {
+        words.push(format!("--namespace {}", args.place.namespace));
     }
-    if !args.add_capability.is_empty() {
-        let names: Vec<&str> = args.add_capability.iter().map(|capability| capability.name()).collect();
+    if !args.place.add_capability.is_empty() {
+        let names: Vec<&str> = args.place.add_capability.iter().map(|capability| capability.name()).collect();
         words.push(format!("--add-capability {}", names.join(",")));
     }
-    if args.image != crate::cli::IMAGE {
-        words.push(format!("--image {}", args.image));
+    if args.place.image != crate::cli::IMAGE {
+        words.push(format!("--image {}", args.place.image));
     }
     words.join(" ")
 }

@@ -7,6 +7,7 @@ mod example;
 mod explain;
 mod frames;
 mod manifests;
+mod one_off;
 mod output;
 mod permissions;
 mod progress;
@@ -15,9 +16,10 @@ mod rights;
 mod subject;
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::{CommandFactory, FromArgMatches};
 
 use crate::cli::{Cli, Command};
 
@@ -71,7 +73,7 @@ impl From<crate::benchmark::LoadError> for Failure {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match parsed() {
         Ok(cli) => cli,
         Err(error) => {
             let code = if error.use_stderr() { USAGE } else { FINISHED };
@@ -98,6 +100,14 @@ pub fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
+/// The command line; as a plugin of kubectl the program is called `kubectl assay`.
+fn parsed() -> Result<Cli, clap::Error> {
+    let own = std::env::args_os().next().unwrap_or_default();
+    let is_plugin = Path::new(&own).file_stem().is_some_and(|name| name == "kubectl-assay" || name == "kubectl_assay");
+    let command = if is_plugin { Cli::command().bin_name("kubectl assay") } else { Cli::command() };
+    Cli::from_arg_matches(&command.try_get_matches()?)
+}
+
 /// A line on standard error; control characters are shown, not sent.
 pub(crate) fn say(message: &str) {
     for line in message.lines() {
@@ -114,6 +124,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Render(args) => audit::render(&args),
         Command::Manifests(args) => manifests::manifests(&args),
         Command::Diff(args) => diff::diff(&args),
+        Command::Run(args) => one_off::run(&args),
         Command::Unpack(args) => frames::unpack(&args),
         Command::Benchmarks(args) => explain::benchmarks(&args),
         Command::Explain(args) => explain::explain(&args),

@@ -109,6 +109,8 @@ pub struct Asked {
     pub path: String,
     pub query: BTreeMap<String, String>,
     pub headers: BTreeMap<String, String>,
+    /// Null without one.
+    pub body: Value,
 }
 
 #[derive(Default)]
@@ -243,7 +245,7 @@ fn serve(stream: &TcpStream, state: &Mutex<State>) {
     }
 }
 
-fn read(reader: &mut BufReader<&TcpStream>) -> Option<Asked> {
+pub(super) fn read(reader: &mut BufReader<&TcpStream>) -> Option<Asked> {
     let mut line = String::new();
     if reader.read_line(&mut line).ok()? == 0 {
         return None;
@@ -263,7 +265,8 @@ fn read(reader: &mut BufReader<&TcpStream>) -> Option<Asked> {
     let length = headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    Some(Asked { method, path: path.to_owned(), query, headers })
+    let body = serde_json::from_slice(&body).unwrap_or_default();
+    Some(Asked { method, path: path.to_owned(), query, headers, body })
 }
 
 fn decoded(text: &str) -> String {
@@ -321,7 +324,7 @@ fn answer(stream: &TcpStream, asked: &Asked, shared: &Mutex<State>) -> Option<()
     }
 }
 
-fn status(code: u16) -> String {
+pub(super) fn status(code: u16) -> String {
     json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code}).to_string()
 }
 
@@ -400,7 +403,7 @@ fn discovery(state: &State, accept: Option<&String>) -> Value {
     }
 }
 
-fn send(mut stream: &TcpStream, code: u16, headers: &[(&str, &str)], kind: &str, body: &str) -> Option<()> {
+pub(super) fn send(mut stream: &TcpStream, code: u16, headers: &[(&str, &str)], kind: &str, body: &str) -> Option<()> {
     let more: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let head =
         format!("HTTP/1.1 {code} Answer\r\nContent-Type: {kind}\r\n{more}Content-Length: {}\r\n\r\n", body.len());

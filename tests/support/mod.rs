@@ -17,6 +17,7 @@ pub mod host;
 pub mod repository;
 pub mod small_cluster;
 pub mod world;
+pub mod writable;
 
 use std::fmt::Display;
 use std::io::Write;

@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 
 use super::ask::{Asker, Refused};
 use crate::evidence::{NodeEvidence, NodeState, Unseen};
-use cluster::{ApiPod, DaemonSet, Lease, Node};
+pub(super) use cluster::{AUDITOR, ApiPod, Node};
+use cluster::{DaemonSet, Lease};
 
 /// Wait between two looks at the pods: at first, and at most.
 const WAITS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(10)];

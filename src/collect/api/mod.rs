@@ -4,6 +4,7 @@ mod ask;
 mod collectors;
 mod configuration;
 mod configz;
+mod connection;
 mod discovery;
 mod flagz;
 mod kube_proxy;
@@ -33,6 +34,7 @@ pub use collectors::{Collected, CollectorOptions};
 use configuration::{client, configuration, has_kubeconfig, shown};
 
 pub use configz::Kubelets;
+pub use connection::{Connection, Look, OfNode};
 
 /// How the API is asked.
 #[derive(Debug, Clone, Default)]
@@ -80,6 +82,11 @@ pub enum ApiError {
 /// True when a cluster is configured here: a kubeconfig in the usual places, or a pod's service account.
 pub fn is_configured() -> bool {
     has_kubeconfig() || Config::incluster().is_ok()
+}
+
+/// Why a request could not be made, or its answer not be read: by its class, never with what a credential holds.
+pub fn why(error: &kube::Error) -> String {
+    configuration::request_error(error)
 }
 
 /// Collects the cluster's objects.

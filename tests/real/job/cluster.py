@@ -116,6 +116,10 @@ class Cluster:
         """Objects of the API."""
         return json.loads(self.kubectl("get", *words, "-o", "json"))["items"]
 
+    def is_static(self) -> bool:
+        """Whether the product is linked statically, as its image is when the Dockerfile makes it."""
+        return subprocess.run(["ldd", self.binary], capture_output=True, check=False).returncode != 0
+
     def image(self) -> Path:
         """Packs the image and gives it to every node."""
         packed = self.state / "image.tar"

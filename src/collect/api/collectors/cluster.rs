@@ -9,17 +9,19 @@ use crate::evidence::NodeState;
 use crate::evidence::objects::null_is_default;
 
 /// Name of the collector's container.
-pub(super) const CONTAINER: &str = "collector";
+pub(in super::super) const CONTAINER: &str = "collector";
+/// Name of the auditor's container.
+pub(in super::super) const AUDITOR: &str = "auditor";
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct Metadata {
-    pub(super) name: String,
-    pub(super) uid: String,
+pub(in super::super) struct Metadata {
+    pub(in super::super) name: String,
+    pub(in super::super) uid: String,
     #[serde(deserialize_with = "null_is_default")]
-    pub(super) labels: BTreeMap<String, String>,
-    pub(super) creation_timestamp: Option<String>,
-    pub(super) deletion_timestamp: Option<String>,
+    pub(in super::super) labels: BTreeMap<String, String>,
+    pub(in super::super) creation_timestamp: Option<String>,
+    pub(in super::super) deletion_timestamp: Option<String>,
     #[serde(deserialize_with = "null_is_default")]
     owner_references: Vec<Owner>,
 }
@@ -34,8 +36,8 @@ struct Owner {
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct DaemonSet {
-    pub(super) metadata: Metadata,
+pub(in super::super) struct DaemonSet {
+    pub(in super::super) metadata: Metadata,
     spec: DaemonSetSpec,
 }
 
@@ -73,24 +75,24 @@ struct Selector {
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Lease {
-    pub(super) spec: LeaseSpec,
+pub(in super::super) struct Lease {
+    pub(in super::super) spec: LeaseSpec,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct LeaseSpec {
-    pub(super) renew_time: Option<chrono::DateTime<chrono::Utc>>,
+pub(in super::super) struct LeaseSpec {
+    pub(in super::super) renew_time: Option<chrono::DateTime<chrono::Utc>>,
 }
 
 // ---------------------------------------------------------------- nodes
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Node {
-    pub(super) metadata: Metadata,
+pub(in super::super) struct Node {
+    pub(in super::super) metadata: Metadata,
     spec: NodeSpec,
-    pub(super) status: NodeStatus,
+    pub(in super::super) status: NodeStatus,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -108,19 +110,19 @@ struct Taint {
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct NodeStatus {
-    pub(super) node_info: NodeInfo,
+pub(in super::super) struct NodeStatus {
+    pub(in super::super) node_info: NodeInfo,
     #[serde(deserialize_with = "null_is_default")]
     conditions: Vec<Condition>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct NodeInfo {
+pub(in super::super) struct NodeInfo {
     #[serde(rename = "machineID")]
-    pub(super) machine_id: String,
+    pub(in super::super) machine_id: String,
     operating_system: String,
-    pub(super) os_image: String,
+    pub(in super::super) os_image: String,
     kubelet_version: String,
 }
 
@@ -135,7 +137,7 @@ struct Condition {
 
 impl Node {
     /// A node that no collector can look at.
-    pub(super) fn excluded(&self) -> Option<(NodeState, String)> {
+    pub(in super::super) fn excluded(&self) -> Option<(NodeState, String)> {
         let os = &self.status.node_info.operating_system;
         if !os.is_empty() && os != "linux" {
             return Some((NodeState::Unsupported, format!("runs {os}: collectors are for Linux")));
@@ -164,14 +166,14 @@ impl Node {
     }
 
     /// Why the node has no collector pod.
-    pub(super) fn no_pod(&self) -> String {
+    pub(in super::super) fn no_pod(&self) -> String {
         self.with_readiness(
             "no collector pod: the DaemonSet's node selector or affinity leaves it out, or a quota or an admission policy refused the pod".to_owned(),
         )
     }
 
     /// The reason, behind the larger one that the node is not ready.
-    pub(super) fn with_readiness(&self, why: String) -> String {
+    pub(in super::super) fn with_readiness(&self, why: String) -> String {
         match self.not_ready() {
             Some(not_ready) => format!("{not_ready}; {why}"),
             None => why,
@@ -179,7 +181,7 @@ impl Node {
     }
 
     /// A server's words without the names that differ from node to node, cut to one line.
-    pub(super) fn neutral(&self, text: &str, pod: &ApiPod) -> String {
+    pub(in super::super) fn neutral(&self, text: &str, pod: &ApiPod) -> String {
         let text = text.replace(&pod.metadata.name, "{pod}").replace(&self.metadata.name, "{node}");
         let text = without_addresses(&text);
         cut(&text, 300)
@@ -213,8 +215,8 @@ fn cut(text: &str, most: usize) -> String {
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct ApiPod {
-    pub(super) metadata: Metadata,
+pub(in super::super) struct ApiPod {
+    pub(in super::super) metadata: Metadata,
     spec: PodSpec,
     status: PodStatus,
 }
@@ -308,19 +310,19 @@ struct Detail {
 }
 
 impl ApiPod {
-    pub(super) fn is_controlled_by(&self, uid: &str) -> bool {
+    pub(in super::super) fn is_controlled_by(&self, uid: &str) -> bool {
         self.metadata.owner_references.iter().any(|owner| owner.controller && owner.uid == uid)
     }
 
     /// True when it runs what the DaemonSet says. A pod with the collectors' labels is adopted by the DaemonSet's controller,
     /// whoever made it, and an admission plugin may change one: either is worth a word.
-    pub(super) fn is_as_written(&self, daemonset: &DaemonSet) -> bool {
+    pub(in super::super) fn is_as_written(&self, daemonset: &DaemonSet) -> bool {
         let own = |containers: &[Container]| containers.iter().find(|one| one.name == CONTAINER).cloned();
         own(&self.spec.containers) == own(&daemonset.spec.template.spec.containers)
     }
 
     /// True when it bears the labels or the name of the collectors.
-    pub(super) fn looks_like(&self, daemonset: &DaemonSet) -> bool {
+    pub(in super::super) fn looks_like(&self, daemonset: &DaemonSet) -> bool {
         let wanted = &daemonset.spec.selector.match_labels;
         let labelled = !wanted.is_empty()
             && wanted.iter().all(|(name, value)| self.metadata.labels.get(name).is_some_and(|found| found == value));
@@ -329,7 +331,7 @@ impl ApiPod {
     }
 
     /// The node that it runs on or waits for.
-    pub(super) fn node(&self) -> &str {
+    pub(in super::super) fn node(&self) -> &str {
         if !self.spec.node_name.is_empty() {
             return &self.spec.node_name;
         }
@@ -345,38 +347,58 @@ impl ApiPod {
     }
 
     fn container(&self) -> Option<&ContainerStatus> {
-        self.status.container_statuses.iter().find(|status| status.name == CONTAINER)
+        self.status.container_statuses.iter().find(|status| matches!(status.name.as_str(), CONTAINER | AUDITOR))
+    }
+
+    /// The exit code of its container, when it ended.
+    pub(in super::super) fn exit_code(&self) -> Option<i32> {
+        Some(self.container()?.state.terminated.as_ref()?.exit_code)
+    }
+
+    /// True when it is the auditor's, by its label: for people who watch, never for evidence.
+    pub(in super::super) fn is_auditor(&self) -> bool {
+        self.metadata.labels.get("app.kubernetes.io/component").is_some_and(|found| found == AUDITOR)
+    }
+
+    /// True when its container runs.
+    pub(in super::super) fn is_running(&self) -> bool {
+        self.container().is_some_and(|container| container.state.running.is_some())
     }
 
     /// When its container was started, by the clock of its node.
-    pub(super) fn started_at(&self) -> Option<chrono::DateTime<chrono::Utc>> {
+    pub(in super::super) fn started_at(&self) -> Option<chrono::DateTime<chrono::Utc>> {
         self.container()?.state.running.as_ref()?.started_at
     }
 
     /// Digest of the image that runs, as the node says.
-    pub(super) fn image_id(&self) -> &str {
+    pub(in super::super) fn image_id(&self) -> &str {
         self.container().map_or("", |container| container.image_id.as_str())
     }
 
     /// How often its container was started again.
-    pub(super) fn restarts(&self) -> u32 {
+    pub(in super::super) fn restarts(&self) -> u32 {
         self.container().map_or(0, |container| container.restart_count)
     }
 
     /// Why its log can hold nothing yet.
-    pub(super) fn obstacle(&self) -> Option<String> {
+    pub(in super::super) fn obstacle(&self) -> Option<String> {
+        self.obstacle_of("its collector")
+    }
+
+    /// Why the container of a pod does not run, in words about `who`.
+    pub(in super::super) fn obstacle_of(&self, who: &str) -> Option<String> {
         let status = &self.status;
         if status.phase == "Failed" {
-            return Some(format!("its collector's pod failed: {}", said(&status.reason, &status.message)));
+            return Some(format!("{who}'s pod failed: {}", said(&status.reason, &status.message)));
         }
         let Some(container) = self.container() else {
             let unscheduled =
                 status.conditions.iter().find(|one| one.r#type == "PodScheduled" && one.status == "False");
             return Some(match unscheduled {
                 Some(condition) => {
-                    format!("its collector's pod is pending: {}", said(&condition.reason, &condition.message))
+                    format!("{who}'s pod is pending: {}", said(&condition.reason, &condition.message))
                 }
-                None => "its collector's pod is pending: not started by the node's kubelet".to_owned(),
+                None => format!("{who}'s pod is pending: not started by the node's kubelet"),
             });
         };
         let ended = container.last_state.terminated.as_ref().or(container.state.terminated.as_ref());
@@ -385,13 +407,13 @@ impl ApiPod {
             let words = match waiting.reason.as_str() {
                 // these messages name the image and the registry's answer
                 "ErrImagePull" | "ImagePullBackOff" | "InvalidImageName" | "ErrImageNeverPull" => {
-                    format!("its collector's image cannot be had ({})", waiting.reason)
+                    format!("{who}'s image cannot be had ({})", waiting.reason)
                 }
-                _ => format!("its collector waits: {}", said(&waiting.reason, "")),
+                _ => format!("{who} waits: {}", said(&waiting.reason, "")),
             };
             return Some(words + &last);
         }
-        container.state.terminated.as_ref().map(|ended| format!("its collector ended with {}", ended.ending()))
+        container.state.terminated.as_ref().map(|ended| format!("{who} ended with {}", ended.ending()))
     }
 }
 
