@@ -5,6 +5,7 @@ pub mod drift;
 pub mod facts;
 mod grouping;
 mod judge;
+pub mod pools;
 pub mod predicate;
 pub mod pss;
 pub mod rbac;
@@ -12,7 +13,7 @@ pub mod report;
 mod score;
 pub mod verdict;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::benchmark::{Check, Index, IndexLine, Library, StockPolicy, Subject};
 use crate::evidence::{Component, Evidence, NodeEvidence, NodeState, Ownership, Reason, Tables, Unseen};
@@ -203,6 +204,15 @@ fn report_nodes(evidence: &Evidence) -> Vec<report::Node> {
             None => nodes.push(unseen(not_seen)),
         }
     }
+    let pools: HashMap<&str, &str> = evidence
+        .cluster
+        .iter()
+        .flat_map(|cluster| &cluster.nodes.items)
+        .filter_map(|node| Some((node.metadata.name.as_str(), pools::named(node)?)))
+        .collect();
+    for node in &mut nodes {
+        node.pool = pools.get(node.name.as_str()).map(|pool| (*pool).to_owned());
+    }
     nodes
 }
 
@@ -213,6 +223,7 @@ fn unseen(node: &Unseen) -> report::Node {
         state: node.state,
         why: Some(node.why.clone()),
         roles: Vec::new(),
+        pool: None,
         os: node.os.clone(),
         kernel: None,
         kind: String::new(),
@@ -270,6 +281,7 @@ fn node(evidence: &NodeEvidence) -> report::Node {
         state: NodeState::Seen,
         why: None,
         roles,
+        pool: None,
         os: evidence.host.os.clone(),
         kernel: evidence.host.kernel.clone(),
         kind: evidence.host.kind.clone(),

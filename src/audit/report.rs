@@ -161,6 +161,9 @@ pub struct Node {
     pub why: Option<String>,
     /// `control-plane`, `etcd`, `worker`: by what runs there.
     pub roles: Vec<String>,
+    /// Its node pool, by the label of the provider that made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<String>,
     /// Operating system.
     pub os: Option<String>,
     /// Kernel release.
@@ -358,4 +361,29 @@ pub struct Subjects {
     /// The cluster as a whole.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cluster: bool,
+}
+
+impl Subjects {
+    /// The nodes of the set, in order, of so many in all; an index beyond them names nothing.
+    pub fn members(&self, total: usize) -> Vec<usize> {
+        let mut nodes: Vec<usize> = match &self.all_except {
+            None => self.nodes.iter().copied().filter(|at| *at < total).collect(),
+            Some(except) => {
+                let mut is_in = vec![true; total];
+                except.iter().filter(|at| **at < total).for_each(|at| is_in[*at] = false);
+                (0..total).filter(|at| is_in[*at]).collect()
+            }
+        };
+        nodes.sort_unstable();
+        nodes.dedup();
+        nodes
+    }
+
+    /// How many nodes, without the list.
+    pub fn number(&self, total: usize) -> usize {
+        match &self.all_except {
+            None => self.nodes.len(),
+            Some(except) => total.saturating_sub(except.len()),
+        }
+    }
 }

@@ -16,6 +16,7 @@ use super::{Layout, RenderError};
 use crate::audit::report::Report;
 
 mod controls;
+mod data;
 mod nodes;
 mod page;
 mod sections;

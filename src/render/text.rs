@@ -1,5 +1,7 @@
 //! The summary that a person reads in a terminal: what fails first, what to do about it, what was not looked at.
 
+mod nodes;
+
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
@@ -19,6 +21,7 @@ pub(super) fn render(report: &Report, layout: &Layout, out: &mut dyn Write) -> R
     page.controls(report, Verdict::Fail, "Fails")?;
     page.controls(report, Verdict::Review, "Needs a person")?;
     page.gaps(report)?;
+    page.outliers(report)?;
     if layout.verbose {
         page.controls(report, Verdict::Unknown, "Not known")?;
         page.controls(report, Verdict::Pass, "Passes")?;
@@ -277,53 +280,6 @@ impl Page<'_> {
                 &format!("{word} {} ({}): {}", shown.join(", "), state.word(), visible(why)),
                 Style::new(),
             )?;
-        }
-        Ok(())
-    }
-
-    fn nodes(&mut self, report: &Report) -> io::Result<()> {
-        self.heading(&format!("Nodes ({})", report.nodes.len()))?;
-        for node in report.nodes.iter().filter(|node| node.state == NodeState::Seen) {
-            let roles = if node.roles.is_empty() { "no component seen".to_owned() } else { node.roles.join(", ") };
-            self.wrapped(
-                2,
-                &format!(
-                    "{}: {roles}; {}; collected as {}",
-                    visible(&node.name),
-                    visible(node.os.as_deref().unwrap_or("unknown system")),
-                    node.collector
-                ),
-                Style::new(),
-            )?;
-            for instance in &node.instances {
-                let process = match (instance.pid, &instance.seen_in) {
-                    (Some(pid), _) => format!("pid {pid}"),
-                    (None, Some(object)) => visible(object).into_owned(),
-                    (None, None) => "not running".to_owned(),
-                };
-                let versions = if instance.versions.len() == 1 {
-                    instance.versions[0].clone()
-                } else {
-                    format!(
-                        "{} to {}",
-                        instance.versions.first().map_or("?", String::as_str),
-                        instance.versions.last().map_or("?", String::as_str)
-                    )
-                };
-                let owner = match instance.ownership {
-                    crate::evidence::Ownership::Own => "",
-                    crate::evidence::Ownership::Undetermined => "; whose it is cannot be told, judged",
-                    crate::evidence::Ownership::Tenant => "; a pod's own, not judged",
-                };
-                self.wrapped(
-                    4,
-                    &format!("{} {versions}, {process}{owner}", instance.component),
-                    Style::new().dimmed(),
-                )?;
-            }
-            for note in &node.notes {
-                self.wrapped(4, &visible(note), Style::new())?;
-            }
         }
         Ok(())
     }

@@ -2,13 +2,16 @@
 
 use serde::Serialize;
 
+use super::data::Sets;
 use super::text::{self, EVIDENCE, NAME, PROSE, Piece, SENTENCE, cut, short};
 use super::words;
-use crate::audit::report::{Control, Group, Offender, Remedy, Report, Subjects};
+use crate::audit::report::{Control, Group, Offender, Remedy, Report};
 use crate::audit::verdict::Verdict;
 
 /// Most names of nodes in one cell.
 const NAMES: usize = 8;
+/// Names of nodes where they are more than that.
+const EXAMPLES: usize = 3;
 /// Most reasons why a control does not apply to some nodes.
 const ELSEWHERE: usize = 3;
 /// Most lines of what does not fit a table or a list.
@@ -60,6 +63,8 @@ struct GroupRow {
     value: bool,
     origins: String,
     on: String,
+    /// Where the page's data hold the set of nodes of which `on` names some; empty where it names all.
+    set: String,
     offenders: Vec<OffenderView>,
     more_offenders: Option<More>,
 }
@@ -122,7 +127,7 @@ impl Limits {
 
 impl Row {
     /// The row of a control.
-    pub(super) fn of(report: &Report, limits: &Limits, anchor: String, control: &Control) -> Self {
+    pub(super) fn of(report: &Report, limits: &Limits, anchor: String, control: &Control, sets: &mut Sets) -> Self {
         let apart =
             |group: &&Group| group.verdict == Verdict::NotApplicable && control.verdict != Verdict::NotApplicable;
         let (elsewhere, groups): (Vec<&Group>, Vec<&Group>) = control.groups.iter().partition(apart);
@@ -151,7 +156,7 @@ impl Row {
             required,
             origins,
             columns: 1 + [mixed, required, origins, places].into_iter().filter(|column| *column).count(),
-            groups: groups[..shown].iter().map(|group| GroupRow::of(report, limits, group)).collect(),
+            groups: groups[..shown].iter().map(|group| GroupRow::of(report, limits, group, sets)).collect(),
             elsewhere: elsewhere.iter().take(ELSEWHERE).map(|group| not_here(report, group)).collect(),
             more_groups: (shown < groups.len()).then(|| more_groups(report, &groups[shown..])),
             remedies,
@@ -167,7 +172,7 @@ impl Row {
 }
 
 impl GroupRow {
-    fn of(report: &Report, limits: &Limits, group: &Group) -> Self {
+    fn of(report: &Report, limits: &Limits, group: &Group, sets: &mut Sets) -> Self {
         // A single offender that the finding names already is not told twice.
         let told = |offender: &Offender| group.found.contains(&offender.what);
         let offenders = match group.offenders.as_slice() {
@@ -183,6 +188,11 @@ impl GroupRow {
             value: is_value(group),
             origins: text::lines(group.origins.iter().map(|origin| cut(origin, EVIDENCE)), 12),
             on: on(report, group),
+            set: if group.subjects.number(report.nodes.len()) > NAMES + 1 {
+                sets.place(&group.subjects.members(report.nodes.len()))
+            } else {
+                String::new()
+            },
             offenders: offenders[..shown]
                 .iter()
                 .map(|offender| OffenderView {
@@ -237,7 +247,7 @@ fn more_groups(report: &Report, groups: &[&Group]) -> More {
 /// What was found; on a single node its own name stands where groups write `{node}`.
 fn found(report: &Report, group: &Group) -> String {
     let text = cut(&group.found, EVIDENCE);
-    match members(report, &group.subjects).as_slice() {
+    match group.subjects.members(report.nodes.len()).as_slice() {
         [one] if !group.subjects.cluster => text.replace("{node}", &short(&report.nodes[*one].name, NAME)),
         _ => text,
     }
@@ -248,7 +258,7 @@ fn on(report: &Report, group: &Group) -> String {
     let name = |at: &usize| short(&report.nodes[*at].name, 80);
     let total = report.nodes.len();
     let subjects = &group.subjects;
-    let members = members(report, subjects);
+    let members = subjects.members(total);
     // Over several nodes an instance begins with its node: then that says it all.
     let known = |at: &usize| {
         group
@@ -275,38 +285,14 @@ fn on(report: &Report, group: &Group) -> String {
         _ if members.is_empty() => {}
         _ if members.len() <= NAMES + 1 => lines.push(members.iter().map(name).collect::<Vec<_>>().join(", ")),
         _ => {
-            let first: Vec<String> = members[..NAMES].iter().map(name).collect();
-            lines.push(format!("{} and {} more nodes", first.join(", "), text::count(members.len() - NAMES)));
+            let first: Vec<String> = members[..EXAMPLES].iter().map(name).collect();
+            lines.push(format!("{} nodes, such as {}", text::count(members.len()), first.join(", ")));
         }
     }
     if few {
         lines.push(instances());
     }
     lines.join("\n")
-}
-
-/// The nodes of a set, in order; an index beyond the list names nothing.
-pub(super) fn members(report: &Report, subjects: &Subjects) -> Vec<usize> {
-    let total = report.nodes.len();
-    let mut nodes: Vec<usize> = match &subjects.all_except {
-        None => subjects.nodes.iter().copied().filter(|at| *at < total).collect(),
-        Some(except) => {
-            let mut is_in = vec![true; total];
-            except.iter().filter(|at| **at < total).for_each(|at| is_in[*at] = false);
-            (0..total).filter(|at| is_in[*at]).collect()
-        }
-    };
-    nodes.sort_unstable();
-    nodes.dedup();
-    nodes
-}
-
-/// How many nodes, without the list.
-fn number(report: &Report, subjects: &Subjects) -> usize {
-    match &subjects.all_except {
-        None => subjects.nodes.len(),
-        Some(except) => report.nodes.len().saturating_sub(except.len()),
-    }
 }
 
 /// Where the control's verdict holds, in a few words: `cp1`, `1 of 2 nodes`, `cluster`, `3 offenders`; nothing where all is well everywhere.
@@ -321,12 +307,13 @@ pub(super) fn where_seen(report: &Report, control: &Control) -> String {
             (some, _) => text::counted(some, "offender", "offenders"),
         };
     }
+    let total = report.nodes.len();
     // Where it does not apply it cannot be met or missed.
     let applies = |group: &&Group| group.verdict != Verdict::NotApplicable || control.verdict == Verdict::NotApplicable;
-    let of: usize = control.groups.iter().filter(applies).map(|group| number(report, &group.subjects)).sum();
-    let here: usize = control.groups.iter().filter(with).map(|group| number(report, &group.subjects)).sum();
+    let of: usize = control.groups.iter().filter(applies).map(|group| group.subjects.number(total)).sum();
+    let here: usize = control.groups.iter().filter(with).map(|group| group.subjects.number(total)).sum();
     let everywhere = here == of && matches!(control.verdict, Verdict::Pass | Verdict::NotApplicable);
-    let first = || control.groups.iter().find(with).and_then(|group| members(report, &group.subjects).first().copied());
+    let first = || control.groups.iter().find(with).and_then(|group| group.subjects.members(total).first().copied());
     match (here, of) {
         (_, 0) => String::new(),
         _ if everywhere => String::new(),

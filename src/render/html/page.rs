@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::data;
 use super::nodes::Nodes;
 use super::sections::{self, Section};
 use super::summary::Summary;
@@ -30,6 +31,8 @@ pub(super) struct Page<'a> {
     chips: Vec<Chip>,
     has_levels: bool,
     nodes: Nodes,
+    /// What the filters ask of many nodes, for the script alone; none of a few nodes.
+    data: Option<String>,
     meanings: Vec<Meaning>,
     digests: Vec<Fact>,
     tool: String,
@@ -66,6 +69,9 @@ impl<'a> Page<'a> {
         let name = name_of(report);
         let benchmark = short(&format!("{} {}", run.benchmark.title, run.benchmark.version), NAME);
         let anchors = text::anchors("c", report.controls.iter().map(|control| control.id.as_str()));
+        let own_anchors = text::anchors("own", report.own_checks.iter().map(|control| control.id.as_str()));
+        let everywhere: Vec<&str> = anchors.iter().chain(&own_anchors).map(String::as_str).collect();
+        let mut sets = data::Sets::of(report);
         let all = || report.controls.iter().chain(&report.own_checks);
         Self {
             style,
@@ -77,7 +83,7 @@ impl<'a> Page<'a> {
             subjects: subjects(report),
             facts: facts(report),
             summary: Summary::of(report, &anchors),
-            sections: sections::sections(report, &anchors),
+            sections: sections::sections(report, &anchors, &own_anchors, &mut sets),
             chips: Verdict::ALL
                 .into_iter()
                 .map(|verdict| Chip {
@@ -87,7 +93,8 @@ impl<'a> Page<'a> {
                 })
                 .collect(),
             has_levels: all().any(|control| control.level > 1),
-            nodes: Nodes::of(report),
+            nodes: Nodes::of(report, &everywhere, &mut sets),
+            data: data::block(report, &everywhere, &sets),
             meanings: Verdict::ALL
                 .into_iter()
                 .map(|verdict| Meaning {

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::controls::{Limits, Row};
+use super::data::Sets;
 use super::summary::Bar;
 use super::text::{self, NAME, short};
 use super::words;
@@ -31,7 +32,7 @@ struct Part {
 }
 
 /// Sections in the benchmark's order, then what belongs to none, then the user's own checks.
-pub(super) fn sections(report: &Report, anchors: &[String]) -> Vec<Section> {
+pub(super) fn sections(report: &Report, anchors: &[String], own_anchors: &[String], sets: &mut Sets) -> Vec<Section> {
     let limits = Limits::of(report);
     let section_anchors = text::anchors("s", report.sections.iter().map(|section| section.id.as_str()));
     let mut sections: Vec<Section> = Vec::new();
@@ -58,7 +59,7 @@ pub(super) fn sections(report: &Report, anchors: &[String]) -> Vec<Section> {
     }
     let mut others = Vec::new();
     for (place, control) in report.controls.iter().enumerate() {
-        let row = Row::of(report, &limits, anchors[place].clone(), control);
+        let row = Row::of(report, &limits, anchors[place].clone(), control, sets);
         match places.iter().find(|(id, ..)| *id == control.section) {
             Some((_, section, part)) => sections[*section].parts[*part].rows.push(row),
             None => others.push((control.verdict, row)),
@@ -67,12 +68,11 @@ pub(super) fn sections(report: &Report, anchors: &[String]) -> Vec<Section> {
     if !others.is_empty() {
         sections.push(aside("others", "Other controls", None, others));
     }
-    let own_anchors = text::anchors("own", report.own_checks.iter().map(|control| control.id.as_str()));
     let own: Vec<_> = report
         .own_checks
         .iter()
         .zip(own_anchors)
-        .map(|(control, anchor)| (control.verdict, Row::of(report, &limits, anchor, control)))
+        .map(|(control, anchor)| (control.verdict, Row::of(report, &limits, anchor.clone(), control, sets)))
         .collect();
     if !own.is_empty() {
         sections.push(aside("own-checks", "Own checks", Some("Checks of your own. They count in no score."), own));

@@ -207,11 +207,15 @@ fn the_policy_names_exactly_the_page_s_own_blocks() -> Tested {
 }
 
 #[test]
-fn templates_escape_all_but_the_two_blocks_and_carry_nothing_inline() {
+fn templates_escape_all_but_their_blocks_and_carry_nothing_inline() {
     for (name, template) in TEMPLATES {
         let safe: Vec<&str> = template.lines().filter(|line| line.contains("safe")).collect();
         let allowed: &[&str] = if name == "report.html" {
-            &["<style>{{ style | safe }}</style>", "<script>{{ script | safe }}</script>"]
+            &[
+                "<style>{{ style | safe }}</style>",
+                "{% if data %}<script type=\"application/json\" id=\"data\">{{ data | safe }}</script>",
+                "<script>{{ script | safe }}</script>",
+            ]
         } else {
             &[]
         };
@@ -265,6 +269,31 @@ fn the_page_stays_light_whatever_was_found() -> Tested {
     let page = page(nodes)?;
     assert!(elements(&page) < 2_000);
     assert!(page.contains("cp1") || page.contains("n0"));
+    Ok(())
+}
+
+#[test]
+fn names_of_many_nodes_cannot_end_their_block() -> Tested {
+    let mut many = report();
+    let node = many["nodes"][0].clone();
+    let named = |at: usize| {
+        let mut node = node.clone();
+        node["name"] = json!(format!("{}{at}", HOSTILE[at % HOSTILE.len()]));
+        node
+    };
+    many["nodes"] = (0..40).map(named).collect();
+    many["controls"][0]["groups"][0]["subjects"]["nodes"] = json!((0..20).collect::<Vec<_>>());
+    let page = page(many)?;
+    let block = page
+        .split("<script type=\"application/json\" id=\"data\">")
+        .nth(1)
+        .and_then(|rest| rest.split("</script>").next());
+    let block = block.unwrap_or_default();
+    assert!(!block.contains(['<', '>', '&', '\u{202e}', '\u{2028}', '\0']), "{block}");
+    let data: Value = serde_json::from_str(block)?;
+    assert_eq!(data["names"].as_str().unwrap_or_default().lines().count(), 40);
+    assert_eq!(data["sets"][0], "0.k");
+    assert_eq!(data["verdicts"][0], json!(["c-1-2-1", [["fail", "0.k"]]]));
     Ok(())
 }
 
