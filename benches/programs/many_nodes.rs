@@ -139,6 +139,8 @@ fn cluster(nodes: Vec<ApiNode>) -> ClusterEvidence {
         server_version: String::new(),
         api_server: Observed::default(),
         metrics: Observed::default(),
+        server_count: None,
+        servers: Vec::new(),
         views: Vec::new(),
     }
 }

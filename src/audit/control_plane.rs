@@ -4,7 +4,7 @@
 use super::judge::Judgement;
 use crate::benchmark::{Check, Predicate, Scope, Subject};
 use crate::evidence::objects::{ApiNode, ClusterEvidence, Source};
-use crate::evidence::{ANSWERING, Component, Evidence, Gap, NodeEvidence, Reason};
+use crate::evidence::{Component, Evidence, Gap, NodeEvidence, Reason};
 
 const MASTERS: [Component; 3] = [Component::KubeApiserver, Component::KubeControllerManager, Component::KubeScheduler];
 
@@ -41,9 +41,7 @@ pub fn concerns(check: &Check, node: &NodeEvidence) -> bool {
 
 /// True of the API server that answers where a provider runs it: what its flags are is the provider's business.
 pub fn is_provider_s(node: &NodeEvidence, evidence: &Evidence) -> bool {
-    node.name == ANSWERING
-        && node.is_api_view()
-        && evidence.cluster.as_ref().is_some_and(|cluster| managed(cluster).is_ok())
+    node.is_answering_server() && evidence.cluster.as_ref().is_some_and(|cluster| managed(cluster).is_ok())
 }
 
 /// What is said of a cluster of which no node shows what the check is about.

@@ -50,7 +50,9 @@ fn percent(part: usize, whole: usize) -> f64 {
 fn nodes_expected(evidence: &Evidence) -> Option<usize> {
     let listed =
         evidence.cluster.as_ref().filter(|cluster| cluster.source == Source::Api && cluster.nodes.gap.is_none());
-    let known = evidence.node_count();
+    // an API server that no node shows is none
+    let servers = evidence.nodes.iter().filter(|node| node.is_answering_server()).count();
+    let known = evidence.node_count() - servers;
     match listed {
         Some(cluster) => Some(known.max(cluster.nodes.items.len())),
         None => (!evidence.unseen.is_empty()).then_some(known),

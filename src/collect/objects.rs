@@ -250,6 +250,8 @@ impl Gathered {
             server_version: String::new(),
             api_server: crate::evidence::Observed::default(),
             metrics: crate::evidence::Observed::default(),
+            server_count: None,
+            servers: Vec::new(),
             views: Vec::new(),
         }
     }

@@ -17,7 +17,6 @@ mod value;
 mod version;
 
 pub use components::{Component, ComponentTable, Tables};
-pub use join::ANSWERING;
 pub use node::{
     API_VIEW, Accounts, AuditCounts, Certificate, CollectorRights, Distribution, Document, DocumentRole, FileEntry,
     FileFacts, FileKind, FileSet, FileSetName, HostFacts, Instance, NodeEvidence, Ownership, ServerMetrics, Trace,

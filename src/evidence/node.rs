@@ -189,7 +189,7 @@ pub struct ServerMetrics {
     /// What it audited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<AuditCounts>,
-    /// API servers that were seen, of which one answered; 0 where none was seen otherwise.
+    /// API servers of which one told this; 0 where it is not known how many there are.
     #[serde(default)]
     pub servers: usize,
 }
@@ -225,6 +225,11 @@ pub struct Transformation {
 }
 
 impl Instance {
+    /// What this very API server tells in its metrics: nothing where another one may have answered.
+    pub fn own_metrics(&self) -> Option<&ServerMetrics> {
+        self.metrics.as_ref()?.value().filter(|told| told.servers == 1)
+    }
+
     /// True when it runs: a process was seen, or the API shows that it does.
     pub fn runs(&self) -> bool {
         self.pid.is_some() || self.seen_in.is_some()

@@ -11,7 +11,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+
+use super::certificates::Identity;
 
 /// Kinds that every API server serves, by path: their list's kind.
 const BUILT_IN: [(&str, &str); 26] = [
@@ -84,12 +88,14 @@ pub struct Rule {
     page: Option<usize>,
     /// How often it happens.
     times: usize,
+    /// Only where this stands in what the request accepts.
+    accepting: &'static str,
     fault: Fault,
 }
 
 /// A fault at a path, each time.
 pub fn at(path: &str, fault: Fault) -> Rule {
-    Rule { path: path.to_owned(), page: None, times: usize::MAX, fault }
+    Rule { path: path.to_owned(), page: None, times: usize::MAX, accepting: "", fault }
 }
 
 impl Rule {
@@ -99,6 +105,10 @@ impl Rule {
 
     pub fn times(self, times: usize) -> Self {
         Self { times, ..self }
+    }
+
+    pub fn accepting(self, accepting: &'static str) -> Self {
+        Self { accepting, ..self }
     }
 }
 
@@ -127,14 +137,22 @@ struct State {
 
 /// A running server.
 pub struct ApiServer {
-    address: std::net::SocketAddr,
+    pub address: std::net::SocketAddr,
+    scheme: &'static str,
+    /// PEM of the authority whose certificate it shows.
+    authority: Option<String>,
     state: Arc<Mutex<State>>,
 }
 
 impl ApiServer {
     /// Serves these objects; each goes to the list of its kind.
     pub fn start(objects: Vec<Value>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::start_at("127.0.0.1", None, objects)
+    }
+
+    /// Serves them at an address of loopback, with a certificate.
+    pub fn start_at(ip: &str, identity: Option<&Identity>, objects: Vec<Value>) -> Self {
+        let listener = TcpListener::bind((ip, 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let mut state = State::default();
         for (path, kind) in BUILT_IN {
@@ -146,14 +164,16 @@ impl ApiServer {
         }
         let state = Arc::new(Mutex::new(state));
         let shared = state.clone();
+        let tls = identity.map(Identity::server);
         thread::spawn(move || {
             for stream in listener.incoming() {
-                let state = shared.clone();
+                let (state, tls) = (shared.clone(), tls.clone());
                 let Ok(stream) = stream else { continue };
-                thread::spawn(move || serve(&stream, &state));
+                thread::spawn(move || serve(Peer::new(stream, tls), &state));
             }
         });
-        Self { address, state }
+        let scheme = if identity.is_some() { "https" } else { "http" };
+        Self { address, scheme, authority: identity.map(|identity| identity.authority.clone()), state }
     }
 
     /// Breaks something.
@@ -169,7 +189,7 @@ impl ApiServer {
     }
 
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", self.scheme, self.address)
     }
 
     /// The requests so far.
@@ -203,8 +223,12 @@ impl Drop for ApiServer {
 
 /// A kubeconfig of the server, with this user.
 pub fn kubeconfig(scratch: &Path, server: &ApiServer, user: &Value) -> PathBuf {
+    let mut cluster = json!({"server": server.url()});
+    if let Some(authority) = &server.authority {
+        cluster["certificate-authority-data"] = json!(STANDARD.encode(authority));
+    }
     let config = json!({"apiVersion": "v1", "kind": "Config", "current-context": "test",
-        "clusters": [{"name": "c", "cluster": {"server": server.url()}}],
+        "clusters": [{"name": "c", "cluster": cluster}],
         "users": [{"name": "u", "user": user}],
         "contexts": [{"name": "test", "context": {"cluster": "c", "user": "u"}}]});
     let path = scratch.join("kubeconfig");
@@ -225,27 +249,52 @@ fn path_of(object: &Value) -> (String, String) {
     };
     let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default();
     let within = match kind {
-        "ConfigMap" | "Service" | "Ingress" => format!("/namespaces/{namespace}"),
+        "ConfigMap" | "Service" | "Ingress" | "EndpointSlice" => format!("/namespaces/{namespace}"),
         _ => String::new(),
     };
     (format!("{base}{within}/{plural}"), format!("{kind}List"))
 }
 
-fn serve(stream: &TcpStream, state: &Mutex<State>) {
-    let mut reader = BufReader::new(stream);
-    while let Some(asked) = read(&mut reader) {
+trait Wire: Read + Write + Send {}
+
+impl<T: Read + Write + Send> Wire for T {}
+
+/// The other side of a connection.
+struct Peer {
+    wire: BufReader<Box<dyn Wire>>,
+    raw: TcpStream,
+}
+
+impl Peer {
+    fn new(stream: TcpStream, tls: Option<Arc<rustls::ServerConfig>>) -> Self {
+        let raw = stream.try_clone().unwrap();
+        let wire: Box<dyn Wire> = match tls {
+            Some(tls) => Box::new(rustls::StreamOwned::new(rustls::ServerConnection::new(tls).unwrap(), stream)),
+            None => Box::new(stream),
+        };
+        Self { wire: BufReader::new(wire), raw }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Option<()> {
+        let wire = self.wire.get_mut();
+        wire.write_all(bytes).and_then(|()| wire.flush()).ok()
+    }
+}
+
+fn serve(mut peer: Peer, state: &Mutex<State>) {
+    while let Some(asked) = read(&mut peer.wire) {
         {
             let mut state = state.lock().unwrap();
             state.in_flight += 1;
             state.most_in_flight = state.most_in_flight.max(state.in_flight);
         }
-        if answer(stream, &asked, state).is_none() {
+        if answer(&mut peer, &asked, state).is_none() {
             return;
         }
     }
 }
 
-pub(super) fn read(reader: &mut BufReader<&TcpStream>) -> Option<Asked> {
+pub(super) fn read(reader: &mut impl BufRead) -> Option<Asked> {
     let mut line = String::new();
     if reader.read_line(&mut line).ok()? == 0 {
         return None;
@@ -280,7 +329,7 @@ fn decoded(text: &str) -> String {
 }
 
 /// Answers; `None` where the connection is over.
-fn answer(stream: &TcpStream, asked: &Asked, shared: &Mutex<State>) -> Option<()> {
+fn answer(peer: &mut Peer, asked: &Asked, shared: &Mutex<State>) -> Option<()> {
     let mut state = shared.lock().unwrap();
     // before a byte is sent: of a refusal the other side reads no more than the head before it asks again
     state.in_flight -= 1;
@@ -289,17 +338,20 @@ fn answer(stream: &TcpStream, asked: &Asked, shared: &Mutex<State>) -> Option<()
     if asked.method != "GET" && !is_review {
         state.forbidden.push(format!("{} {}", asked.method, asked.path));
         drop(state);
-        return send(stream, 405, &[], "application/json", "{}");
+        return send(peer.wire.get_mut(), 405, &[], "application/json", "{}");
     }
     if state.authorization.as_ref().is_some_and(|needed| asked.headers.get("authorization") != Some(needed)) {
         drop(state);
-        return send(stream, 401, &[], "application/json", &status(401));
+        return send(peer.wire.get_mut(), 401, &[], "application/json", &status(401));
     }
     let page = asked.query.get("continue").map_or(0, |token| token_page(token));
     let hit = state
         .rules
         .iter_mut()
-        .find(|rule| rule.path == asked.path && rule.times > 0 && rule.page.is_none_or(|wanted| wanted == page));
+        .filter(|rule| {
+            rule.path == asked.path && asked.headers.get("accept").is_none_or(|all| all.contains(rule.accepting))
+        })
+        .find(|rule| rule.times > 0 && rule.page.is_none_or(|wanted| wanted == page));
     let fault = hit.map(|rule| {
         rule.times -= 1;
         rule.fault.clone()
@@ -310,17 +362,19 @@ fn answer(stream: &TcpStream, asked: &Asked, shared: &Mutex<State>) -> Option<()
     let body = body_of(&state, asked, fault.as_ref());
     drop(state);
     match fault {
-        Some(Fault::Status(code, headers)) => return send(stream, code, headers, "application/json", &status(code)),
-        Some(Fault::Expire(_)) => return send(stream, 410, &[], "application/json", &status(410)),
-        Some(Fault::Body(kind, body)) => return send(stream, 200, &[], kind, &body),
+        Some(Fault::Status(code, headers)) => {
+            return send(peer.wire.get_mut(), code, headers, "application/json", &status(code));
+        }
+        Some(Fault::Expire(_)) => return send(peer.wire.get_mut(), 410, &[], "application/json", &status(410)),
+        Some(Fault::Body(kind, body)) => return send(peer.wire.get_mut(), 200, &[], kind, &body),
         Some(fault @ (Fault::Reset | Fault::Half | Fault::Stall | Fault::Trickle | Fault::Flood)) => {
-            return break_off(stream, &body.unwrap_or_else(|| "{}".to_owned()), &fault);
+            return break_off(peer, &body.unwrap_or_else(|| "{}".to_owned()), &fault);
         }
         _ => {}
     }
     match body {
-        Some(body) => send(stream, 200, &[], "application/json", &body),
-        None => send(stream, 404, &[], "application/json", &status(404)),
+        Some(body) => send(peer.wire.get_mut(), 200, &[], "application/json", &body),
+        None => send(peer.wire.get_mut(), 404, &[], "application/json", &status(404)),
     }
 }
 
@@ -403,16 +457,17 @@ fn discovery(state: &State, accept: Option<&String>) -> Value {
     }
 }
 
-pub(super) fn send(mut stream: &TcpStream, code: u16, headers: &[(&str, &str)], kind: &str, body: &str) -> Option<()> {
+pub(super) fn send(mut stream: impl Write, code: u16, headers: &[(&str, &str)], kind: &str, body: &str) -> Option<()> {
     let more: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let head =
         format!("HTTP/1.1 {code} Answer\r\nContent-Type: {kind}\r\n{more}Content-Length: {}\r\n\r\n", body.len());
     stream.write_all(head.as_bytes()).ok()?;
-    stream.write_all(body.as_bytes()).ok()
+    stream.write_all(body.as_bytes()).ok()?;
+    stream.flush().ok()
 }
 
 /// An answer that does not come to its end.
-fn break_off(mut stream: &TcpStream, body: &str, fault: &Fault) -> Option<()> {
+fn break_off(peer: &mut Peer, body: &str, fault: &Fault) -> Option<()> {
     let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n";
     let half = &body.as_bytes()[..body.len() / 2];
     match fault {
@@ -420,32 +475,32 @@ fn break_off(mut stream: &TcpStream, body: &str, fault: &Fault) -> Option<()> {
         Fault::Half => {
             // a proxy that cuts an answer and closes its end properly
             let head = format!("{head}Content-Length: {}\r\n\r\n", half.len());
-            stream.write_all(head.as_bytes()).ok()?;
-            stream.write_all(half).ok()?;
+            peer.write(head.as_bytes())?;
+            peer.write(half)?;
             return Some(());
         }
         Fault::Trickle => {
-            stream.write_all(format!("{head}Content-Length: {}\r\n\r\n", body.len()).as_bytes()).ok()?;
+            peer.write(format!("{head}Content-Length: {}\r\n\r\n", body.len()).as_bytes())?;
             for byte in body.as_bytes() {
-                stream.write_all(&[*byte]).ok()?;
+                peer.write(&[*byte])?;
                 thread::sleep(Duration::from_millis(50));
             }
         }
         Fault::Flood => {
-            stream.write_all(format!("{head}\r\n{{\"kind\":\"PodList\",\"items\":[{{\"x\":\"").as_bytes()).ok()?;
+            peer.write(format!("{head}\r\n{{\"kind\":\"PodList\",\"items\":[{{\"x\":\"").as_bytes())?;
             let chunk = vec![b'a'; 1 << 20];
-            while stream.write_all(&chunk).is_ok() {}
+            while peer.write(&chunk).is_some() {}
         }
         _ => {
-            stream.write_all(format!("{head}Content-Length: {}\r\n\r\n", body.len()).as_bytes()).ok()?;
-            stream.write_all(half).ok()?;
+            peer.write(format!("{head}Content-Length: {}\r\n\r\n", body.len()).as_bytes())?;
+            peer.write(half)?;
             // without lingering a close is a reset
-            socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO)).unwrap();
+            socket2::SockRef::from(&peer.raw).set_linger(Some(Duration::ZERO)).unwrap();
             return None;
         }
     }
     // until the other side gives up
     let mut end = [0; 1];
-    let _ = stream.read(&mut end);
+    let _ = peer.wire.read(&mut end);
     None
 }

@@ -13,6 +13,7 @@ pub mod api_server;
 pub mod auditor;
 pub mod binary;
 pub mod case;
+pub mod certificates;
 pub mod host;
 pub mod repository;
 pub mod small_cluster;

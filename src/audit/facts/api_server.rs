@@ -31,8 +31,7 @@ pub(super) fn document<'a>(
 
 /// Whether the process works with what the file holds. What it tells itself of what it loaded decides; without that, the times do.
 fn in_force(document: &Document, instance: &Instance) -> Result<(), Gap> {
-    let told = instance.metrics.as_ref().and_then(Observed::value).filter(|told| told.servers < 2);
-    let told = told.and_then(|told| told.loaded.get(&document.role));
+    let told = instance.own_metrics().and_then(|told| told.loaded.get(&document.role));
     match (told, &document.digest, &document.pending) {
         (Some(loaded), Some(there), _) if loaded == there => Ok(()),
         (Some(_), Some(_), _) => Err(Gap::new(

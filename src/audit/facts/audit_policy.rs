@@ -6,7 +6,7 @@
 use super::Context;
 use super::api_server::document;
 use crate::audit::report::Offender;
-use crate::evidence::{AuditCounts, DocumentRole, Observed, Origin, Value};
+use crate::evidence::{AuditCounts, DocumentRole, Gap, Observed, Origin, Value};
 
 /// How much of a request is recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -162,7 +162,7 @@ pub(super) fn records(context: &Context<'_>) -> Observed<Value> {
         // events that were made prove a policy that records, whatever hides it
         Err(gap) => match counts(context).filter(|counts| counts.events > 0) {
             Some(_) => Observed::seen(Value::Bool(true), Origin::Api { what: "metrics".to_owned() }),
-            None => Observed::Unknown(gap),
+            None => Observed::Unknown(with_counts(gap, context)),
         },
         Ok(None) => context.setting("audit-policy-file").map(|_| Value::Bool(false)),
         Ok(Some((file, policy))) => {
@@ -182,8 +182,7 @@ pub(super) fn records(context: &Context<'_>) -> Observed<Value> {
 
 /// What the API server counted, where it is known that it was this one.
 fn counts<'a>(context: &Context<'a>) -> Option<&'a AuditCounts> {
-    let told = context.instance?.0.metrics.as_ref()?.value()?;
-    told.audit.as_ref().filter(|_| told.servers < 2)
+    context.instance?.0.own_metrics()?.audit.as_ref()
 }
 
 /// What was audited, by the API server's own counters.
@@ -197,6 +196,14 @@ pub(super) fn counted(context: &Context<'_>) -> Option<String> {
         }
     }
     Some(words)
+}
+
+/// What is not known of a policy, with what was counted.
+fn with_counts(gap: Gap, context: &Context<'_>) -> Gap {
+    match counted(context) {
+        Some(counted) => Gap::new(gap.reason, format!("{}; {counted}", gap.detail)),
+        None => gap,
+    }
 }
 
 /// What an audit policy should do with a request.
@@ -273,7 +280,7 @@ const PROBES: [Probe; 25] = [
 /// Requests that the policy does not treat as it should: one line a resource and fault.
 pub(super) fn gaps(context: &Context<'_>) -> Observed<Vec<Offender>> {
     let (file, policy) = match document(context, "audit-policy-file", DocumentRole::AuditPolicy) {
-        Err(gap) => return Observed::Unknown(gap),
+        Err(gap) => return Observed::Unknown(with_counts(gap, context)),
         Ok(None) => {
             return context.setting("audit-policy-file").map(|_| {
                 vec![Offender {

@@ -25,8 +25,7 @@ pub(super) fn with_proof(configured: Observed<Value>, note: Option<String>, cont
 /// True when the API server tells the digest of the very file that is there.
 fn is_loaded(context: &Context<'_>) -> bool {
     let Some((instance, _)) = context.instance else { return false };
-    let told =
-        instance.metrics.as_ref().and_then(Observed::value).and_then(|told| told.loaded.get(&DocumentRole::Encryption));
+    let told = instance.own_metrics().and_then(|told| told.loaded.get(&DocumentRole::Encryption));
     let mut digests =
         instance.documents.iter().filter(|one| one.role == DocumentRole::Encryption).map(|one| &one.digest);
     told.is_some_and(|told| digests.any(|digest| digest.as_ref() == Some(told)))

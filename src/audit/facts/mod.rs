@@ -109,8 +109,7 @@ fn feature_gate(gate: &str, context: &Context<'_>) -> Observed<Value> {
     let Some((instance, effective)) = context.instance else {
         return Observed::unknown(Reason::NotAsked, "no instance");
     };
-    let told = instance.metrics.as_ref().and_then(Observed::value).filter(|told| told.servers < 2);
-    if let Some(on) = told.and_then(|told| told.gates.get(gate)) {
+    if let Some(on) = instance.own_metrics().and_then(|told| told.gates.get(gate)) {
         return Observed::seen(Value::Bool(*on), Origin::Api { what: "metrics".to_owned() });
     }
     if let Some((on, origin)) = effective.gates.get(gate) {

@@ -102,14 +102,26 @@ where
     let mut told = BTreeMap::new();
     while let Some(one) = asked.join_next().await {
         let Ok((name, answer)) = one else { continue };
-        told.insert(name, answer.and_then(|configz| decoded(&configz, tables)));
+        told.insert(name, answer.and_then(|configz| decoded(configz, tables)));
     }
     Kubelets { told, unasked: None }
 }
 
+/// Fields that every kubelet tells, whatever they are: in what has none of them, what is left out is not zero but unknown.
+const ALWAYS_TOLD: [&str; 3] = ["authentication", "authorization", "syncFrequency"];
+
 /// The part of an answer that the kubelet's table knows.
-fn decoded(answer: &Configz, tables: &Tables) -> Result<Value, Gap> {
+///
+/// Up to 1.35 the object does not say its kind (`setConfigz` of cmd/kubelet/app/server.go).
+fn decoded(mut answer: Configz, tables: &Tables) -> Result<Value, Gap> {
     let wrong = |why: String| Gap::new(Reason::Malformed, format!("configz: {why}"));
+    let told =
+        answer.kubeletconfig.as_object_mut().filter(|told| ALWAYS_TOLD.iter().all(|name| told.contains_key(*name)));
+    let told = told.ok_or_else(|| wrong("the answer is no configuration of a kubelet".to_owned()))?;
+    if !told.contains_key("kind") && !told.contains_key("apiVersion") {
+        told.insert("kind".to_owned(), "KubeletConfiguration".into());
+        told.insert("apiVersion".to_owned(), "kubelet.config.k8s.io/v1beta1".into());
+    }
     let shape = Shape::Fields("KubeletConfiguration", &tables.of(Component::Kubelet).fields);
     documents::decode(answer.kubeletconfig.to_string().as_bytes(), &shape).map_err(wrong)
 }

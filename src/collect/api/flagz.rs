@@ -28,11 +28,16 @@ struct Flagz {
     flags: BTreeMap<String, String>,
 }
 
-/// The API server that answers, as its flags show it.
+/// The API server that answers, as its flags show it; `seen_in` is what the origin of each is called.
 ///
 /// # Errors
 /// Why it does not tell them.
-pub(super) async fn collect(asker: &Asker, tables: &Tables, version: Option<Version>) -> Result<Instance, Gap> {
+pub(super) async fn collect(
+    asker: &Asker,
+    tables: &Tables,
+    version: Option<Version>,
+    seen_in: &str,
+) -> Result<Instance, Gap> {
     let table = tables.of(Component::KubeApiserver);
     let structured = match version {
         Some(version) if version >= Version::kubernetes(36) => Some("v1beta1"),
@@ -62,7 +67,7 @@ pub(super) async fn collect(asker: &Asker, tables: &Tables, version: Option<Vers
     };
     let words: Vec<String> = flags.iter().flat_map(|(name, text)| words(table, name, text, version)).collect();
     let words = flags::parse(table, &words).redacted;
-    let origin = || Origin::Api { what: "flagz".to_owned() };
+    let origin = || Origin::Api { what: seen_in.to_owned() };
     Ok(Instance {
         component: Component::KubeApiserver,
         pid: None,
@@ -78,7 +83,7 @@ pub(super) async fn collect(asker: &Asker, tables: &Tables, version: Option<Vers
         manifest_differs: None,
         documents: Vec::new(),
         certificates: BTreeMap::new(),
-        seen_in: Some("flagz".to_owned()),
+        seen_in: Some(seen_in.to_owned()),
         stored_secrets: None,
         metrics: None,
     })

@@ -18,7 +18,7 @@ const OWN: &[u8] = b"apiserver_request_total{";
 /// No line that is kept is longer.
 const LONGEST_LINE: usize = 16 << 10;
 /// More than any API server writes.
-const LARGEST: usize = 256 << 20;
+const LARGEST: usize = 64 << 20;
 /// Series of one kind that are kept; an API server has a few dozen.
 const MOST: usize = 4096;
 

@@ -18,6 +18,7 @@ mod proxy;
 mod resources;
 mod reviews;
 pub mod rights;
+mod servers;
 mod sharing;
 pub(super) mod views;
 
@@ -161,6 +162,8 @@ async fn collect(options: &ApiOptions, tables: &Tables, now: &str) -> Result<Clu
         server_version: version.map(|version| version.git_version).unwrap_or_default(),
         api_server: Observed::default(),
         metrics: Observed::default(),
+        server_count: None,
+        servers: Vec::new(),
         views: Vec::new(),
     };
     match resources::collect(&asker, &mut evidence).await {
@@ -170,14 +173,15 @@ async fn collect(options: &ApiOptions, tables: &Tables, now: &str) -> Result<Clu
     }
     if options.node_views {
         let answers = |what: &str| Origin::Api { what: what.to_owned() };
-        evidence.api_server = match flagz::collect(&asker, tables, evidence.version).await {
+        evidence.api_server = match flagz::collect(&asker, tables, evidence.version, "flagz").await {
             Ok(instance) => Observed::seen(Box::new(instance), answers("flagz")),
             Err(gap) => Observed::Unknown(gap),
         };
         evidence.metrics = match metrics::collect(&asker, tables).await {
-            Ok(proof) => Observed::seen(proof, answers("metrics")),
+            Ok(told) => Observed::seen(told, answers("metrics")),
             Err(gap) => Observed::Unknown(gap),
         };
+        (evidence.server_count, evidence.servers) = servers::collect(&asker, &direct, tables, evidence.version).await;
     }
     if options.with_secrets {
         evidence.named.insert("Secret".to_owned(), resources::secrets(&asker).await);

@@ -32,7 +32,7 @@ const LIST: &[&str] = &["list"];
 const GET: &[&str] = &["get"];
 
 /// Every right. Discovery, `/version` and the self-reviews are everybody's (`system:discovery`, `system:basic-user`).
-pub const RIGHTS: [Right; 13] = [
+pub const RIGHTS: [Right; 14] = [
     Right {
         namespace: None,
         groups: &[""],
@@ -161,6 +161,14 @@ pub const RIGHTS: [Right; 13] = [
         verbs: LIST,
         why: "what lies in the default namespace (5.7.4); names only are asked for",
         facts: &["namespaces.objects-in-default"],
+    },
+    Right {
+        namespace: Some("default"),
+        groups: &["discovery.k8s.io"],
+        resources: &["endpointslices"],
+        verbs: LIST,
+        why: "the addresses of several API servers, each of which is asked",
+        facts: &[STATIC[0]],
     },
     Right {
         namespace: Some("kube-system"),

@@ -345,6 +345,12 @@ pub struct ClusterEvidence {
     /// What its metrics tell.
     #[serde(default, alias = "storage")]
     pub metrics: Observed<ServerMetrics>,
+    /// How many API servers there are, where the cluster tells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_count: Option<usize>,
+    /// Several API servers, each as it tells of itself at its own address.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub servers: Vec<ApiServerTold>,
     /// What these objects show of each node's components, without a look at the node.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub views: Vec<NodeEvidence>,
@@ -371,6 +377,18 @@ impl ClusterEvidence {
         }
         found
     }
+}
+
+/// One of several API servers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApiServerTold {
+    /// Where it was asked.
+    pub address: std::net::SocketAddr,
+    /// Its flags.
+    pub flags: Observed<Box<Instance>>,
+    /// Its metrics.
+    pub metrics: Observed<ServerMetrics>,
 }
 
 /// Where a cluster's objects come from.
