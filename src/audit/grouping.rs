@@ -19,7 +19,7 @@ pub fn group(judged: Vec<(usize, Judgement)>, nodes: &[Node<'_>], total: usize) 
         let offenders: Vec<Offender> = judgement
             .offenders
             .iter()
-            .map(|offender| Offender { what: neutral(&offender.what), found: neutral(&offender.found) })
+            .map(|offender| Offender { what: neutral(&offender.what), found: neutral(&offender.found), own: false })
             .collect();
         let mut candidate = Group {
             verdict: judgement.verdict,

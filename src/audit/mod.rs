@@ -5,6 +5,7 @@ pub mod drift;
 pub mod facts;
 mod grouping;
 mod judge;
+mod own;
 pub mod pools;
 pub mod predicate;
 pub mod pss;
@@ -168,6 +169,8 @@ fn control(check: &Check, line: Option<&IndexLine>, seen: &Seen<'_>, input: &Inp
     let remediation = check.remediation.iter().map(|(platform, remedy)| {
         (platform.clone(), Remedy { text: remedy.text.trim().to_owned(), patch: remedy.patch.clone() })
     });
+    let mut groups = grouping::group(judged, nodes, total);
+    own::mark(&mut groups, input.evidence);
     Control {
         id: line.map_or_else(|| check.id.clone(), |line| line.id.clone()),
         slug: check.id.clone(),
@@ -181,7 +184,7 @@ fn control(check: &Check, line: Option<&IndexLine>, seen: &Seen<'_>, input: &Inp
         scope: check.scope.name().to_owned(),
         reason: check.reason.trim().to_owned(),
         note: check.note.as_ref().map(|note| note.trim().to_owned()),
-        groups: grouping::group(judged, nodes, total),
+        groups,
         remediation: remediation.collect::<BTreeMap<_, _>>(),
         references: check.references.clone(),
     }

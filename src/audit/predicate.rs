@@ -260,8 +260,9 @@ fn passes(
             let others = items()
                 .iter()
                 .filter(|found| !found.as_text().is_some_and(|text| allowed.iter().any(|item| item == text)));
-            let offenders: Vec<Offender> =
-                others.map(|found| Offender { what: found.to_string(), found: "not accepted".to_owned() }).collect();
+            let offenders: Vec<Offender> = others
+                .map(|found| Offender { what: found.to_string(), found: "not accepted".to_owned(), own: false })
+                .collect();
             return (truth(offenders.is_empty()), offenders);
         }
         // the loader lets these stand with files and findings only
@@ -326,9 +327,11 @@ fn of_files(test: &Test, found: FilesFound, required: String, context: &Context<
     let mut unknown = gap.clone();
     for file in &files {
         match of_file(test, file, context) {
-            Truth::False => {
-                outcome.offenders.push(Offender { what: file.path.clone(), found: shown(test, file, context) })
-            }
+            Truth::False => outcome.offenders.push(Offender {
+                what: file.path.clone(),
+                found: shown(test, file, context),
+                own: false,
+            }),
             Truth::Unknown(gap) => {
                 unknown.get_or_insert(gap);
             }

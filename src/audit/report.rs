@@ -2,6 +2,7 @@
 //!
 //! Equal input gives equal bytes: lists are ordered, maps are sorted, and every time comes from the evidence.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
@@ -346,6 +347,20 @@ pub struct Offender {
     pub what: String,
     /// What was found there.
     pub found: String,
+    /// It is kube-assay's own collector or its namespace: verified by namespace, UID and pod template, never by a name.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub own: bool,
+}
+
+impl Offender {
+    /// Its name, with the mark before it that no name can imitate.
+    pub fn name(&self) -> Cow<'_, str> {
+        if self.own {
+            Cow::Owned(format!("(kube-assay's own collector) {}", self.what))
+        } else {
+            Cow::Borrowed(&self.what)
+        }
+    }
 }
 
 /// A set of nodes, as indexes into the report's `nodes`.

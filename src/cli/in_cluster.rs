@@ -77,6 +77,12 @@ pub struct PlaceArgs {
     pub deadline: u64,
 }
 
+impl Default for PlaceArgs {
+    fn default() -> Self {
+        Self { namespace: NAMESPACE.to_owned(), image: IMAGE.to_owned(), add_capability: Vec::new(), deadline: 120 }
+    }
+}
+
 /// Arguments of `run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {

@@ -5,12 +5,12 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use serde::{Deserialize, Serialize};
 
 use super::objects::ClusterEvidence;
-use super::{Evidence, NodeEvidence, Unseen};
+use super::{Evidence, NodeEvidence, OwnCollectors, Unseen};
 
 /// Major version: a reader refuses any other.
 pub const MAJOR: u32 = 1;
 /// Minor version: grows when record kinds or fields are added.
-pub const MINOR: u32 = 3;
+pub const MINOR: u32 = 4;
 
 /// More than this, decompressed, is no evidence of ours.
 const LIMIT: u64 = 512 << 20;
@@ -87,6 +87,12 @@ struct ClusterRecord {
 }
 
 #[derive(Serialize, Deserialize)]
+struct OwnRecord {
+    kind: String,
+    own: OwnCollectors,
+}
+
+#[derive(Serialize, Deserialize)]
 struct EndRecord {
     kind: String,
     records: usize,
@@ -113,7 +119,11 @@ pub fn write(evidence: &Evidence, tool: &str, out: impl Write) -> io::Result<()>
     if let Some(cluster) = &evidence.cluster {
         line(&mut encoder, &ClusterRecord { kind: "cluster".to_owned(), cluster: cluster.clone() })?;
     }
-    let others = evidence.unseen.len() + evidence.skipped.len() + usize::from(evidence.cluster.is_some());
+    if let Some(own) = &evidence.own {
+        line(&mut encoder, &OwnRecord { kind: "own".to_owned(), own: own.clone() })?;
+    }
+    let single = usize::from(evidence.cluster.is_some()) + usize::from(evidence.own.is_some());
+    let others = evidence.unseen.len() + evidence.skipped.len() + single;
     let records = evidence.nodes.len() + others;
     line(&mut encoder, &EndRecord { kind: "end".to_owned(), records })?;
     encoder.finish()?.flush()
@@ -178,6 +188,11 @@ pub fn read_bounded(input: impl Read, limit: u64, evidence: &mut Evidence) -> Re
                     }
                     None => evidence.cluster = Some(record.cluster),
                 }
+                records += 1;
+            }
+            "own" => {
+                let record: OwnRecord = serde_json::from_str(&text).map_err(wrong)?;
+                evidence.own = Some(record.own);
                 records += 1;
             }
             "end" => {

@@ -16,6 +16,8 @@ mod presence;
 mod value;
 mod version;
 
+use serde::{Deserialize, Serialize};
+
 pub use components::{Component, ComponentTable, Tables};
 pub use node::{
     API_VIEW, Accounts, AuditCounts, Certificate, CollectorRights, Distribution, Document, DocumentRole, FileEntry,
@@ -39,6 +41,22 @@ pub struct Evidence {
     pub cluster: Option<objects::ClusterEvidence>,
     /// Other limits of this evidence, one line each: records of a kind that this version does not know, logs that were refused.
     pub skipped: Vec<String>,
+    /// The collectors that brought the evidence, where they are what `manifests` prints, unchanged.
+    pub own: Option<OwnCollectors>,
     /// SHA-256 of each evidence file that was read, hexadecimal.
     pub sha256: Vec<String>,
+}
+
+/// This program's own collectors in the cluster: a DaemonSet as `manifests` prints it, and the pods that the API says it controls, all
+/// of them as it says. Whoever is called like it is not in it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnCollectors {
+    /// Their namespace.
+    pub namespace: String,
+    /// Name of the DaemonSet.
+    pub daemonset: String,
+    /// Its UID.
+    pub uid: String,
+    /// UIDs of its pods.
+    pub pods: std::collections::BTreeSet<String>,
 }

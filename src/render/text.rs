@@ -214,11 +214,11 @@ impl Page<'_> {
             .offenders
             .iter()
             .take(most)
-            .filter(|_| group.offenders.len() > 1 || !group.found.contains(&group.offenders[0].what))
+            .filter(|offender| group.offenders.len() > 1 || offender.own || !group.found.contains(&offender.what))
         {
             self.wrapped(
                 19,
-                &format!("{}: {}", visible(&offender.what), visible(&offender.found)),
+                &format!("{}: {}", visible(&offender.name()), visible(&offender.found)),
                 Style::new().dimmed(),
             )?;
         }

@@ -7,7 +7,8 @@ use tera::{Context, Tera};
 
 use super::audit::VERSION;
 use super::{FINISHED, Failure};
-use crate::cli::{ManifestKind, ManifestsArgs};
+use crate::cli::{ManifestKind, ManifestsArgs, PlaceArgs};
+use crate::collect::api::Written;
 use crate::collect::api::rights::{RIGHTS, Right};
 
 const MANIFESTS: &str = include_str!("../../templates/manifests.yaml");
@@ -88,6 +89,16 @@ pub(super) fn text(args: &ManifestsArgs) -> Result<String, Failure> {
     context.insert("job", &job.join("\n"));
     let text = tera.render("manifests", &context).map_err(failed)?;
     Ok(format!("{}\n", text.trim_end()))
+}
+
+/// What the pods of the collectors are in that namespace.
+pub(super) fn collectors(namespace: &str) -> Result<Written, Failure> {
+    let place = PlaceArgs { namespace: namespace.to_owned(), ..PlaceArgs::default() };
+    let text = text(&ManifestsArgs::of(ManifestKind::Job, place))?;
+    let spec = text.split("\n---\n").find(|document| document.contains("\nkind: DaemonSet\n"));
+    let object: Option<serde_json::Value> = spec.and_then(|document| serde_saphyr::from_str(document).ok());
+    let spec = object.as_ref().and_then(|object| object.pointer("/spec/template/spec"));
+    spec.map(Written::of).ok_or_else(|| Failure::internal("the manifests hold no collectors"))
 }
 
 /// Needed without collectors too.

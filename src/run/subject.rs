@@ -103,6 +103,7 @@ fn of_collectors(args: &HostArgs, of: &CollectorsOf, tables: &Tables, now: &str)
         daemonset: of.daemonset.clone(),
         deadline: Duration::from_secs(args.deadline),
         max_age: Duration::from_secs(args.max_age),
+        written: super::manifests::collectors(&of.namespace)?,
     };
     let (cluster, collected) = api::collect_with_nodes(&api_options(&args.cluster, Some(args)), &options, tables, now)
         .map_err(|error| refused(&error))?;
@@ -119,6 +120,7 @@ fn of_collectors(args: &HostArgs, of: &CollectorsOf, tables: &Tables, now: &str)
         unseen: collected.unseen,
         cluster: Some(cluster),
         skipped: collected.notes,
+        own: collected.own,
         ..Evidence::default()
     };
     Ok(Subjects { evidence, lines })

@@ -126,6 +126,8 @@ pub struct Asked {
 #[derive(Default)]
 struct State {
     lists: BTreeMap<String, (String, Vec<Value>)>,
+    /// Answers by path; text goes as text.
+    answers: BTreeMap<String, Value>,
     rules: Vec<Rule>,
     asked: Vec<Asked>,
     forbidden: Vec<String>,
@@ -179,6 +181,12 @@ impl ApiServer {
     /// Breaks something.
     pub fn breaks(self, rule: Rule) -> Self {
         self.state().rules.push(rule);
+        self
+    }
+
+    /// Answers a path with this, whatever is asked for there.
+    pub fn answers(self, path: &str, answer: Value) -> Self {
+        self.state().answers.insert(path.to_owned(), answer);
         self
     }
 
@@ -393,6 +401,9 @@ fn body_of(state: &State, asked: &Asked, fault: Option<&Fault>) -> Option<String
     }
     if asked.path == "/apis" {
         return Some(discovery(state, asked.headers.get("accept")).to_string());
+    }
+    if let Some(answer) = state.answers.get(&asked.path) {
+        return Some(answer.as_str().map_or_else(|| answer.to_string(), str::to_owned));
     }
     let (kind, objects) = state.lists.get(&asked.path)?;
     let limit: usize = asked.query.get("limit").map_or(usize::MAX, |limit| limit.parse().unwrap());

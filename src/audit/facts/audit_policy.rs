@@ -286,6 +286,7 @@ pub(super) fn gaps(context: &Context<'_>) -> Observed<Vec<Offender>> {
                 vec![Offender {
                     what: "every request".to_owned(),
                     found: "no policy is loaded: nothing is recorded".to_owned(),
+                    own: false,
                 }]
             });
         }
@@ -304,7 +305,7 @@ pub(super) fn gaps(context: &Context<'_>) -> Observed<Vec<Offender>> {
         let full = if group.is_empty() { full } else { format!("{full}.{group}") };
         let by = rule.map_or("no rule matches".to_owned(), |rule| format!("rule {}", rule + 1));
         let found = format!("{fault} ({} by {by})", level.name());
-        offenders.push(Offender { what: format!("{verb} {full} by {who}"), found });
+        offenders.push(Offender { what: format!("{verb} {full} by {who}"), found, own: false });
     }
     Observed::seen(merged(offenders), Origin::File { path: file.path.clone() })
 }

@@ -25,7 +25,7 @@ pub(super) fn plain_listeners(context: &Context<'_>, open: bool) -> Observed<Vec
                     }
                     let address = rest.split('/').next().unwrap_or_default();
                     if !open || !is_loopback(address) {
-                        offenders.push(Offender { what: setting.to_owned(), found: url.to_owned() });
+                        offenders.push(Offender { what: setting.to_owned(), found: url.to_owned(), own: false });
                     }
                 }
                 origin.get_or_insert(from);

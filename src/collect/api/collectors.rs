@@ -8,14 +8,16 @@ mod cluster;
 mod frames;
 #[cfg(test)]
 mod tests;
+mod written;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::ask::{Asker, Refused};
-use crate::evidence::{NodeEvidence, NodeState, Unseen};
+use crate::evidence::{NodeEvidence, NodeState, OwnCollectors, Unseen};
 pub(super) use cluster::{AUDITOR, ApiPod, Node};
 use cluster::{DaemonSet, Lease};
+pub use written::Written;
 
 /// Wait between two looks at the pods: at first, and at most.
 const WAITS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(10)];
@@ -35,6 +37,8 @@ pub struct CollectorOptions {
     pub deadline: Duration,
     /// Evidence that is older does not count.
     pub max_age: Duration,
+    /// What the collectors' pods are by `manifests`.
+    pub written: Written,
 }
 
 /// What came from the collectors.
@@ -44,6 +48,8 @@ pub struct Collected {
     pub nodes: Vec<NodeEvidence>,
     /// Nodes that exist and are not in it.
     pub unseen: Vec<Unseen>,
+    /// The collectors, where they are what they should be.
+    pub own: Option<OwnCollectors>,
     /// Logs that were refused and other remarks, one line each.
     pub notes: Vec<String>,
 }
@@ -66,6 +72,7 @@ pub(super) async fn collect(asker: &Asker, options: &CollectorOptions) -> Collec
     let deadline = Instant::now() + options.deadline;
     let mut awaited: BTreeMap<String, Awaited> = BTreeMap::new();
     let mut notes: Vec<String> = Vec::new();
+    let mut verified = None;
     let mut wait = WAITS[0];
     loop {
         let daemonset = found(asker, options).await;
@@ -83,14 +90,14 @@ pub(super) async fn collect(asker: &Asker, options: &CollectorOptions) -> Collec
             }
         }
         match &daemonset {
-            Ok(daemonset) => look(asker, options, daemonset, &mut awaited, &mut notes).await,
+            Ok(daemonset) => verified = look(asker, options, daemonset, &mut awaited, &mut notes).await,
             Err(why) => {
                 awaited.values_mut().filter(|node| !node.settled).for_each(|node| node.missing(why.clone()));
             }
         }
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() || (!awaited.is_empty() && awaited.values().all(|node| node.settled)) {
-            return finished(awaited, notes);
+            return Collected { own: verified, ..finished(awaited, notes) };
         }
         tokio::time::sleep(wait.min(left)).await;
         wait = (wait * 2).min(WAITS[1]);
@@ -119,7 +126,7 @@ async fn look(
     daemonset: &DaemonSet,
     awaited: &mut BTreeMap<String, Awaited>,
     notes: &mut Vec<String>,
-) {
+) -> Option<OwnCollectors> {
     let path = format!("/api/v1/namespaces/{}/pods", options.namespace);
     let pods = asker.objects::<ApiPod>(&path, "pods").await;
     let (own, others): (Vec<ApiPod>, Vec<ApiPod>) =
@@ -143,6 +150,7 @@ async fn look(
             ),
         );
     }
+    let verified = own_collectors(options, daemonset, &own, &others, pods.gap.is_none(), notes);
     let mut readable = Vec::new();
     for (name, node) in awaited.iter_mut().filter(|(_, node)| !node.settled) {
         if let Some((state, why)) = node.node.excluded() {
@@ -187,6 +195,35 @@ async fn look(
             }
         }
     }
+    verified
+}
+
+/// The collectors, when they are what `manifests` prints: the DaemonSet, every pod of it, and no other that passes itself off as one.
+fn own_collectors(
+    options: &CollectorOptions,
+    daemonset: &DaemonSet,
+    own: &[ApiPod],
+    others: &[ApiPod],
+    all_seen: bool,
+    notes: &mut Vec<String>,
+) -> Option<OwnCollectors> {
+    let CollectorOptions { namespace, daemonset: name, .. } = options;
+    if daemonset.written() != options.written {
+        let text = format!(
+            "the DaemonSet {namespace}/{name} is not as this version's `kube-assay manifests` prints it: what it changes in this report is not marked as kube-assay's own"
+        );
+        note(notes, text);
+        return None;
+    }
+    let all = all_seen
+        && own.iter().all(|pod| pod.is_as_written(daemonset))
+        && !others.iter().any(|pod| pod.looks_like(daemonset) || pod.claims(daemonset));
+    all.then(|| OwnCollectors {
+        namespace: namespace.clone(),
+        daemonset: name.clone(),
+        uid: daemonset.metadata.uid.clone(),
+        pods: own.iter().map(|pod| pod.metadata.uid.clone()).collect(),
+    })
 }
 
 /// Why a log gave no evidence.

@@ -31,7 +31,7 @@ use serde::Deserialize;
 use crate::evidence::objects::{ClusterEvidence, Source};
 use crate::evidence::{Gap, Listing, Observed, Origin, Reason, Tables, Version};
 use ask::{Asker, Refused};
-pub use collectors::{Collected, CollectorOptions};
+pub use collectors::{Collected, CollectorOptions, Written};
 use configuration::{client, configuration, has_kubeconfig, shown};
 
 pub use configz::Kubelets;

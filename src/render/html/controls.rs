@@ -174,7 +174,7 @@ impl Row {
 impl GroupRow {
     fn of(report: &Report, limits: &Limits, group: &Group, sets: &mut Sets) -> Self {
         // A single offender that the finding names already is not told twice.
-        let told = |offender: &Offender| group.found.contains(&offender.what);
+        let told = |offender: &Offender| !offender.own && group.found.contains(&offender.what);
         let offenders = match group.offenders.as_slice() {
             [one] if told(one) => &[],
             all => all,
@@ -196,7 +196,7 @@ impl GroupRow {
             offenders: offenders[..shown]
                 .iter()
                 .map(|offender| OffenderView {
-                    what: cut(&offender.what, EVIDENCE),
+                    what: cut(&offender.name(), EVIDENCE),
                     found: cut(&offender.found, EVIDENCE),
                 })
                 .collect(),
@@ -209,7 +209,7 @@ impl GroupRow {
                 lines: text::lines(
                     offenders[shown..]
                         .iter()
-                        .map(|offender| format!("{}: {}", short(&offender.what, NAME), short(&offender.found, NAME))),
+                        .map(|offender| format!("{}: {}", short(&offender.name(), NAME), short(&offender.found, NAME))),
                     LINES,
                 ),
             }),

@@ -15,8 +15,11 @@ pub(super) fn in_default(context: &ClusterContext<'_>) -> Fact {
     let cluster = context.cluster;
     let mut offenders = Vec::new();
     let mut add = |kind: &str, name: &str| {
-        offenders
-            .push(Offender { what: format!("default/{kind} {name}"), found: "in the namespace default".to_owned() })
+        offenders.push(Offender {
+            what: format!("default/{kind} {name}"),
+            found: "in the namespace default".to_owned(),
+            own: false,
+        })
     };
     for pod in cluster
         .pods
@@ -66,6 +69,7 @@ pub(super) fn default_accounts(context: &ClusterContext<'_>) -> Fact {
             offenders.push(Offender {
                 what: format!("{}/ServiceAccount default", account.metadata.namespace),
                 found: "its token is mounted (automountServiceAccountToken is not false)".to_owned(),
+                own: false,
             });
         }
     }
@@ -87,13 +91,18 @@ pub(super) fn default_accounts(context: &ClusterContext<'_>) -> Fact {
                         "bound to {} {} by {}",
                         binding.role_ref.kind, binding.role_ref.name, binding.metadata.name
                     ),
+                    own: false,
                 });
             }
         }
     }
     for unit in context.inventory.units.iter().filter(|unit| unit.belonging != Belonging::Stock) {
         if matches!(unit.pod.spec.service_account_name.as_str(), "" | "default") {
-            offenders.push(Offender { what: unit.name(), found: "runs under the default account".to_owned() });
+            offenders.push(Offender {
+                what: unit.name(),
+                found: "runs under the default account".to_owned(),
+                own: false,
+            });
         }
     }
     let mut seen = HashSet::new();

@@ -82,7 +82,11 @@ pub(super) fn isolation(context: &ClusterContext<'_>) -> Isolation {
             };
             let doubtful = counts.pods == 0 || wide > 0 || unlisted.is_some();
             let list = if doubtful { &mut found.doubtful } else { &mut found.open };
-            list.push(Offender { what, found: format!("no policy, {} pods{outside}{suffix}", counts.pods) });
+            list.push(Offender {
+                what,
+                found: format!("no policy, {} pods{outside}{suffix}", counts.pods),
+                own: false,
+            });
         } else if !counts.open.is_empty() && others == 0 && wide == 0 {
             let mut shown = counts.open.iter().take(5).copied().collect::<Vec<_>>().join(", ");
             if counts.open.len() > 5 {
@@ -96,7 +100,7 @@ pub(super) fn isolation(context: &ClusterContext<'_>) -> Isolation {
                 counts.egress,
                 default_deny(deny),
             );
-            found.doubtful.push(Offender { what, found: found_there });
+            found.doubtful.push(Offender { what, found: found_there, own: false });
         }
     }
     let plugin = network_plugin(context);

@@ -120,7 +120,11 @@ pub fn establish(name: &str, context: &ClusterContext<'_>) -> Fact {
         "nodes.windows" => {
             let windows = cluster.nodes.items.iter().filter(|node| node.status.info.operating_system == "windows");
             let found = windows
-                .map(|node| Offender { what: format!("node {}", node.metadata.name), found: "windows".to_owned() })
+                .map(|node| Offender {
+                    what: format!("node {}", node.metadata.name),
+                    found: "windows".to_owned(),
+                    own: false,
+                })
                 .collect::<Vec<_>>();
             // a dump without any node was made without nodes; a cluster without any has none of Windows
             let none = Gap::new(Reason::IncompleteList, "no node was listed");
@@ -188,7 +192,7 @@ fn of_pods(question: &Question, context: &ClusterContext<'_>, agents: bool) -> F
             continue;
         }
         for (field, text) in fields {
-            let offender = Offender { what: format!("{}: {field}", unit.name()), found: text };
+            let offender = Offender { what: format!("{}: {field}", unit.name()), found: text, own: false };
             match known.get(&offender) {
                 Some(number) => found[*number].1 += unit.pods,
                 None => {

@@ -35,12 +35,16 @@ pub(super) fn open(question: &Question, context: &ClusterContext<'_>) -> Vec<Off
         let asked = security.asked(namespace);
         if !security.refuses(&asked, question) {
             let found = format!("{}; {}", asked.words, security.raised(level, name, inventory));
-            open.push(Offender { what: format!("namespace {name}"), found });
+            open.push(Offender { what: format!("namespace {name}"), found, own: false });
         }
     }
     if !inventory.namespaces.is_empty() {
         let exempt = security.exempt().into_iter();
-        open.extend(exempt.map(|what| Offender { what, found: "is exempt from Pod Security everywhere".to_owned() }));
+        open.extend(exempt.map(|what| Offender {
+            what,
+            found: "is exempt from Pod Security everywhere".to_owned(),
+            own: false,
+        }));
     }
     open
 }
@@ -75,7 +79,7 @@ pub(super) fn without_policy(context: &ClusterContext<'_>, with_pods: bool) -> V
         if let Some(unread) = security.unread() {
             found.push_str(&format!("; what the API server asks by its own configuration is not known: {unread}"));
         }
-        offenders.push(Offender { what: format!("namespace {name}"), found });
+        offenders.push(Offender { what: format!("namespace {name}"), found, own: false });
     }
     offenders
 }

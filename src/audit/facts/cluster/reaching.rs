@@ -36,7 +36,8 @@ pub(super) fn indirect(question: &str, broad: bool, context: &ClusterContext<'_>
     let ways = wanted.filter_map(|subject| context.escalation.path(&subject, target));
     let mut ways: Vec<Path<'_>> = ways.filter(|way| begins_outside(way, context)).collect();
     ways.sort_by(|one, other| (one.steps.len(), &one.subject).cmp(&(other.steps.len(), &other.subject)));
-    let offender = |way: Path<'_>| Offender { what: describe::subject(&way.subject), found: way.to_string() };
+    let offender =
+        |way: Path<'_>| Offender { what: describe::subject(&way.subject), found: way.to_string(), own: false };
     ways.into_iter().map(offender).collect()
 }
 

@@ -226,7 +226,7 @@ pub(super) fn holders(question: &str, broad: bool, context: &ClusterContext<'_>)
                 found.push_str("; leads on: ");
                 found.push_str(&way);
             }
-            offenders.push(Offender { what: describe::subject(&subject), found });
+            offenders.push(Offender { what: describe::subject(&subject), found, own: false });
         }
     }
     if broad {
@@ -260,7 +260,7 @@ fn wildcards(context: &ClusterContext<'_>) -> Vec<Offender> {
             } else {
                 format!("{}/Role {}", role.metadata.namespace, role.metadata.name)
             };
-            offenders.push(Offender { what, found: describe::rule(rule) });
+            offenders.push(Offender { what, found: describe::rule(rule), own: false });
         }
     }
     offenders
@@ -280,6 +280,7 @@ fn masters(context: &ClusterContext<'_>) -> Vec<Offender> {
     let found = |binding: &Binding| Offender {
         what: format!("binding {}", binding.metadata.name),
         found: format!("binds the group to {} {}", binding.role_ref.kind, binding.role_ref.name),
+        own: false,
     };
     bindings.map(found).collect()
 }

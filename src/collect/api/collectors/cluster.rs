@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::super::list::Object;
+use super::written::Written;
 use crate::evidence::NodeState;
 use crate::evidence::objects::null_is_default;
 
@@ -29,6 +30,8 @@ pub(in super::super) struct Metadata {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 struct Owner {
+    kind: String,
+    name: String,
     uid: String,
     #[serde(deserialize_with = "null_is_default")]
     controller: bool,
@@ -39,6 +42,13 @@ struct Owner {
 pub(in super::super) struct DaemonSet {
     pub(in super::super) metadata: Metadata,
     spec: DaemonSetSpec,
+}
+
+impl DaemonSet {
+    /// What its pods are.
+    pub(in super::super) fn written(&self) -> Written {
+        self.spec.template.spec.written
+    }
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -56,7 +66,7 @@ struct Template {
 
 /// The words of a container: what makes it a collector.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 struct Container {
     name: String,
     image: String,
@@ -64,6 +74,22 @@ struct Container {
     command: Vec<String>,
     #[serde(deserialize_with = "null_is_default")]
     args: Vec<String>,
+    #[serde(deserialize_with = "null_is_default")]
+    security_context: SecurityContext,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+struct SecurityContext {
+    #[serde(deserialize_with = "null_is_default")]
+    capabilities: Capabilities,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+struct Capabilities {
+    #[serde(deserialize_with = "null_is_default")]
+    add: Vec<String>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -221,9 +247,23 @@ pub(in super::super) struct ApiPod {
     status: PodStatus,
 }
 
+#[derive(Debug, Clone, Default)]
+struct PodSpec {
+    /// What the whole of it is.
+    written: Written,
+    fields: SpecFields,
+}
+
+impl<'de> Deserialize<'de> for PodSpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (written, fields) = Written::with(deserializer)?;
+        Ok(Self { written, fields })
+    }
+}
+
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct PodSpec {
+struct SpecFields {
     #[serde(deserialize_with = "null_is_default")]
     containers: Vec<Container>,
     node_name: String,
@@ -318,7 +358,14 @@ impl ApiPod {
     /// whoever made it, and an admission plugin may change one: either is worth a word.
     pub(in super::super) fn is_as_written(&self, daemonset: &DaemonSet) -> bool {
         let own = |containers: &[Container]| containers.iter().find(|one| one.name == CONTAINER).cloned();
-        own(&self.spec.containers) == own(&daemonset.spec.template.spec.containers)
+        let (pod, template) = (&self.spec, &daemonset.spec.template.spec);
+        pod.written == template.written && own(&pod.fields.containers) == own(&template.fields.containers)
+    }
+
+    /// True when it says that a DaemonSet of that name owns it, whoever does.
+    pub(in super::super) fn claims(&self, daemonset: &DaemonSet) -> bool {
+        let owners = &self.metadata.owner_references;
+        owners.iter().any(|owner| owner.kind == "DaemonSet" && owner.name == daemonset.metadata.name)
     }
 
     /// True when it bears the labels or the name of the collectors.
@@ -332,10 +379,10 @@ impl ApiPod {
 
     /// The node that it runs on or waits for.
     pub(in super::super) fn node(&self) -> &str {
-        if !self.spec.node_name.is_empty() {
-            return &self.spec.node_name;
+        if !self.spec.fields.node_name.is_empty() {
+            return &self.spec.fields.node_name;
         }
-        let terms = self.spec.affinity.as_ref().and_then(|affinity| {
+        let terms = self.spec.fields.affinity.as_ref().and_then(|affinity| {
             affinity.node_affinity.as_ref()?.required_during_scheduling_ignored_during_execution.as_ref()
         });
         let mut fields =

@@ -1,0 +1,33 @@
+//! The mark of this program's own collectors on what they and their namespace change in a report. It exempts nothing.
+
+use super::report::{Group, Offender};
+use crate::evidence::objects::{ClusterEvidence, Pod};
+use crate::evidence::{Evidence, OwnCollectors};
+
+/// Marks the offenders that are the collectors themselves or their namespace.
+pub fn mark(groups: &mut [Group], evidence: &Evidence) {
+    let Some((own, cluster)) = evidence.own.as_ref().zip(evidence.cluster.as_ref()) else { return };
+    let offenders: Vec<&mut Offender> =
+        groups.iter_mut().filter(|group| group.subjects.cluster).flat_map(|group| &mut group.offenders).collect();
+    if offenders.is_empty() || !is_all_there_is(own, cluster) {
+        return;
+    }
+    let (namespace, owner) =
+        (format!("namespace {}", own.namespace), format!("{}/DaemonSet {}", own.namespace, own.daemonset));
+    for offender in offenders {
+        let field = offender.what.strip_prefix(&owner);
+        offender.own =
+            offender.what == namespace || field.is_some_and(|field| field.is_empty() || field.starts_with(": "));
+    }
+}
+
+/// Pods stand in a report under the name of their owner: one of that name that is not of these pods must not hide among them. The
+/// list of the cluster's pods is of another moment than the look at the collectors.
+fn is_all_there_is(own: &OwnCollectors, cluster: &ClusterEvidence) -> bool {
+    let claims = |pod: &&Pod| {
+        let owners = &pod.metadata.owner_references;
+        pod.metadata.namespace == own.namespace
+            && owners.iter().any(|owner| owner.kind == "DaemonSet" && owner.name == own.daemonset)
+    };
+    cluster.pods.items.iter().filter(claims).all(|pod| own.pods.contains(&pod.metadata.uid))
+}
