@@ -280,6 +280,30 @@ fn counters_of_the_api_server() {
     });
 }
 
+#[test]
+fn feature_gates_of_the_api_server() {
+    let scratch = tempfile::tempdir().unwrap();
+    let checks = scratch.path().join("acme.yaml");
+    let text = json!([{"id": "acme/constrained-impersonation", "title": "Constrained impersonation is on", "reason": "An example.",
+        "severity": "low", "scope": "control-plane", "subject": "kube-apiserver",
+        "pass": [{"fact": "kube-apiserver.gate.ConstrainedImpersonation", "is": true}], "not-applicable": "No API server",
+        "remediation": {"kubeadm": {"text": "On."}, "k3s": {"text": "On."}, "rke2": {"text": "On."}, "other": {"text": "On."}}}]);
+    std::fs::write(&checks, text.to_string()).unwrap();
+    let slice = slice(&ApiServer::start(Vec::new()));
+    let told = |lines: &str| {
+        let all = objects().into_iter().chain([slice.clone()]).collect();
+        let server = ApiServer::start(all).breaks(as_flagz(&flags("false"))).breaks(at("/metrics", metrics(lines)));
+        let report = audit(&server, &json!({}), &["--checks", checks.to_str().unwrap()]);
+        let check = &report["own_checks"][0];
+        (check["verdict"].clone(), check["groups"][0]["origins"].to_string())
+    };
+    // what the API server tells is in force, whatever its flags and version say
+    let off = told("kubernetes_feature_enabled{name=\"ConstrainedImpersonation\",stage=\"BETA\"} 0\n");
+    assert_eq!(off, (json!("fail"), json!(["metrics"]).to_string()));
+    let by_default = told("kubernetes_feature_enabled{name=\"SomethingElse\",stage=\"BETA\"} 0\n");
+    assert_eq!(by_default, (json!("pass"), json!(["default of 1.36"]).to_string()));
+}
+
 /// kube-proxy as kubeadm installs it, with this configuration.
 fn with_kube_proxy(config: &str) -> Vec<Value> {
     let spec = json!({"containers": [{"name": "kube-proxy", "image": "registry.k8s.io/kube-proxy:v1.36.3",
