@@ -34,6 +34,7 @@ impl Recorded {
             index: &self.index,
             tables: &self.tables,
             stock: &[],
+            waivers: &[],
             subjects: &[],
             chosen: "by the benchmark",
             level: 2,

@@ -162,7 +162,10 @@ pub struct JudgeArgs {
     /// File or directory of your own checks; their ids have a prefix, and they count in no score
     #[arg(long, value_name = "PATH")]
     pub checks: Vec<PathBuf>,
-    /// Exit with 1 when a control of at least this severity fails
+    /// File or directory of waivers: accepted findings, marked with by whom, why and until when; verdicts and scores stay
+    #[arg(long, value_name = "PATH")]
+    pub waivers: Vec<PathBuf>,
+    /// Exit with 1 when a control of at least this severity fails and is not waived
     #[arg(long, value_name = "SEVERITY")]
     pub fail_on: Option<SeverityArg>,
     /// Exit with 3 when less than this percentage of the applicable controls could be assessed

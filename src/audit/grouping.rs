@@ -8,7 +8,13 @@ use super::report::{Group, Offender, Subjects};
 use crate::evidence::NodeEvidence;
 
 /// Groups judgements, worst verdict first, then the largest group first; `total` counts the nodes that were not seen, too.
-pub fn group(judged: Vec<(usize, Judgement)>, nodes: &[Node<'_>], total: usize) -> Vec<Group> {
+/// `accepted` makes the parts of a finding of a node, or of the cluster as a whole, that waivers accept, and the rest.
+pub fn group(
+    judged: Vec<(usize, Judgement)>,
+    nodes: &[Node<'_>],
+    total: usize,
+    accepted: impl Fn(Option<&str>, Group) -> Vec<Group>,
+) -> Vec<Group> {
     let mut groups: Vec<(Group, Vec<usize>, Own)> = Vec::new();
     // which groups may be equal: thousands of nodes with findings of their own would else be held against each other
     let mut known: HashMap<u64, Vec<usize>> = HashMap::new();
@@ -21,13 +27,14 @@ pub fn group(judged: Vec<(usize, Judgement)>, nodes: &[Node<'_>], total: usize) 
             .iter()
             .map(|offender| Offender { what: neutral(&offender.what), found: neutral(&offender.found), own: false })
             .collect();
-        let mut candidate = Group {
+        let candidate = Group {
             verdict: judgement.verdict,
             required: judgement.required,
             found: neutral(&judgement.found),
             origins: judgement.origins.iter().map(|origin| neutral(origin)).collect(),
             gap: judgement.gap.as_ref().map(|gap| gap.reason),
             offenders,
+            waiver: None,
             subjects: Subjects::default(),
             instances: Vec::new(),
             count: 0,
@@ -39,34 +46,41 @@ pub fn group(judged: Vec<(usize, Judgement)>, nodes: &[Node<'_>], total: usize) 
         let own = Own { pid: pid.map(|pid| pid.to_string()), pod };
         // what is said of the cluster as a whole is no node's
         let cluster = index == usize::MAX;
-        let alike = known.entry(digest(cluster, &candidate)).or_default();
-        let position = alike.iter().copied().find(|at| {
-            let (known, members, _) = &groups[*at];
-            (members[0] == usize::MAX) == cluster && same(known, &candidate)
-        });
-        match position {
-            Some(at) => {
-                let (known, members, known_own) = &mut groups[at];
-                known.instances.extend(instance);
-                // nodes come in order
-                if members.last() != Some(&index) {
-                    members.push(index);
+        for mut part in accepted(node.map(|node| node.evidence.name.as_str()), candidate) {
+            let alike = known.entry(digest(cluster, &part)).or_default();
+            let position = alike.iter().copied().find(|at| {
+                let (known, members, _) = &groups[*at];
+                (members[0] == usize::MAX) == cluster && same(known, &part)
+            });
+            let instance = instance.clone();
+            match position {
+                Some(at) => {
+                    let (known, members, known_own) = &mut groups[at];
+                    known.instances.extend(instance);
+                    // nodes come in order
+                    if members.last() != Some(&index) {
+                        members.push(index);
+                    }
+                    if *known_own != own {
+                        *known_own = Own::default();
+                    }
                 }
-                if *known_own != own {
-                    *known_own = Own::default();
+                None => {
+                    alike.push(groups.len());
+                    part.instances.extend(instance);
+                    groups.push((part, vec![index], own.clone()));
                 }
-            }
-            None => {
-                alike.push(groups.len());
-                candidate.instances.extend(instance);
-                groups.push((candidate, vec![index], own));
             }
         }
     }
     let mut finished: Vec<Group> =
         groups.into_iter().map(|(group, members, own)| finish(group, members, &own, total)).collect();
     finished.sort_by(|one, other| {
-        (one.verdict, std::cmp::Reverse(one.count)).cmp(&(other.verdict, std::cmp::Reverse(other.count)))
+        (one.verdict, one.waiver.is_some(), std::cmp::Reverse(one.count)).cmp(&(
+            other.verdict,
+            other.waiver.is_some(),
+            std::cmp::Reverse(other.count),
+        ))
     });
     finished
 }
@@ -74,14 +88,14 @@ pub fn group(judged: Vec<(usize, Judgement)>, nodes: &[Node<'_>], total: usize) 
 /// Equal for groups that are the same.
 fn digest(cluster: bool, group: &Group) -> u64 {
     let mut hasher = DefaultHasher::new();
-    (cluster, group.verdict, &group.required, &group.found, &group.origins, group.gap, &group.offenders)
+    (cluster, group.verdict, &group.required, &group.found, &group.origins, group.gap, &group.offenders, &group.waiver)
         .hash(&mut hasher);
     hasher.finish()
 }
 
 fn same(one: &Group, other: &Group) -> bool {
-    (one.verdict, &one.required, &one.found, &one.origins, one.gap, &one.offenders)
-        == (other.verdict, &other.required, &other.found, &other.origins, other.gap, &other.offenders)
+    (one.verdict, &one.required, &one.found, &one.origins, one.gap, &one.offenders, &one.waiver)
+        == (other.verdict, &other.required, &other.found, &other.origins, other.gap, &other.offenders, &other.waiver)
 }
 
 /// An instance beside others of its node; what a node has once needs no name but the node's.
@@ -126,7 +140,7 @@ fn replace_word(text: &str, word: &str, by: &str) -> String {
 }
 
 /// What one process alone is called by, put back where a group is about that process alone.
-#[derive(Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 struct Own {
     pid: Option<String>,
     pod: Option<String>,

@@ -13,16 +13,18 @@ pub mod rbac;
 pub mod report;
 mod score;
 pub mod verdict;
+mod waivers;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use crate::benchmark::{Check, Index, IndexLine, Library, StockPolicy, Subject};
+use crate::benchmark::{Check, Index, IndexLine, Library, StockPolicy, Subject, Waiver};
 use crate::evidence::{Component, Evidence, NodeEvidence, NodeState, Ownership, Reason, Tables, Unseen};
 use facts::cluster::{ClusterContext, Inventory, PodSecurity, Rights};
 use judge::Node;
 use rbac::escalation::{Escalation, World};
 use report::{BenchmarkName, Control, Counts, Remedy, Report, Run, Section, Tool};
 use verdict::Verdict;
+use waivers::Waivers;
 
 /// What a report is made from.
 #[derive(Clone, Copy)]
@@ -37,6 +39,8 @@ pub struct Input<'a> {
     pub tables: &'a Tables,
     /// Kubernetes' own roles and bindings, then kubeadm's.
     pub stock: &'a [StockPolicy],
+    /// Findings that somebody accepted.
+    pub waivers: &'a [Waiver],
     /// What was audited, one line each.
     pub subjects: &'a [String],
     /// Why this benchmark was chosen.
@@ -73,21 +77,26 @@ pub fn evaluate(input: &Input<'_>) -> Report {
         escalation,
     });
     let unseen = input.evidence.unseen_places();
-    let seen = Seen { nodes: &nodes, unseen: &unseen, total: input.evidence.node_count(), cluster };
+    let run = run(input);
+    let waivers = Waivers::on(input.waivers, &run.collected_at);
+    let seen = Seen { nodes: &nodes, unseen: &unseen, total: input.evidence.node_count(), cluster, waivers: &waivers };
     let line = |line: &IndexLine| control(&input.library.checks[&line.check], Some(line), &seen, input);
     let controls: Vec<Control> = input.index.controls.iter().map(line).collect();
     let own_checks: Vec<Control> =
         input.library.own.iter().map(|id| control(&input.library.checks[id], None, &seen, input)).collect();
     let sections = input.index.sections.iter().map(|(id, title)| section(id, title, &controls)).collect();
+    let nodes = report_nodes(input.evidence);
+    let waivers = waivers.told(controls.iter().chain(&own_checks), &nodes);
     Report {
         schema: report::SCHEMA.to_owned(),
-        run: run(input),
+        run,
         scores: score::scores(&controls, input.level, input.evidence.nodes.iter().any(|node| !node.is_api_view())),
         coverage: score::coverage(&controls, input),
-        nodes: report_nodes(input.evidence),
+        nodes,
         sections,
         controls,
         own_checks,
+        waivers,
     }
 }
 
@@ -135,10 +144,11 @@ struct Seen<'a> {
     /// Nodes of the report.
     total: usize,
     cluster: Option<ClusterContext<'a>>,
+    waivers: &'a Waivers<'a>,
 }
 
 fn control(check: &Check, line: Option<&IndexLine>, seen: &Seen<'_>, input: &Input<'_>) -> Control {
-    let Seen { nodes, unseen, total, cluster } = *seen;
+    let Seen { nodes, unseen, total, cluster, waivers } = *seen;
     let mut judged = Vec::new();
     if check.subject == Subject::Cluster {
         judged.push((usize::MAX, judge::judge_cluster(check, cluster, input.tables)));
@@ -166,6 +176,7 @@ fn control(check: &Check, line: Option<&IndexLine>, seen: &Seen<'_>, input: &Inp
         Verdict::over(counted.map(|(_, judgement)| judgement.verdict)).unwrap_or(Verdict::Unknown)
     };
     let (verdict, seen_verdict) = (over(false), over(true));
+    let groups = grouping::group(judged, nodes, total, |node, group| waivers.split(&check.id, node, group));
     let remediation = check.remediation.iter().map(|(platform, remedy)| {
         (platform.clone(), Remedy { text: remedy.text.trim().to_owned(), patch: remedy.patch.clone() })
     });
@@ -177,6 +188,7 @@ fn control(check: &Check, line: Option<&IndexLine>, seen: &Seen<'_>, input: &Inp
         title: check.title.clone(),
         verdict,
         seen_verdict,
+        waived: waivers::is_waived(verdict, &groups),
         severity: check.severity,
         level: line.map_or(1, |line| line.level),
         status: line.map_or("own", |line| if line.automated { "automated" } else { "manual" }).to_owned(),

@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,57 @@ pub struct Report {
     /// The user's own checks; they count in no score.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub own_checks: Vec<Control>,
+    /// Waivers that were given, with what became of them; they change no verdict and no score.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waivers: Vec<Waived>,
+}
+
+/// A waiver and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Waived {
+    /// Its name.
+    pub id: String,
+    /// Who accepted what it is about.
+    pub accepted_by: String,
+    /// Why.
+    pub reason: String,
+    /// The last day on which it holds, such as `2027-01-31`.
+    pub until: String,
+    /// Whether it holds, on the day of the evidence.
+    pub state: WaiverState,
+    /// Ids of the controls with findings that it accepts, or would if it held.
+    pub controls: Vec<String>,
+}
+
+/// For people: who accepted it, until when and why.
+impl fmt::Display for Waived {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "accepted by {} until {}: {} ({})", self.accepted_by, self.until, self.reason, self.id)
+    }
+}
+
+/// Whether a waiver holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum WaiverState {
+    /// Its day is over: it accepts nothing.
+    Expired,
+    /// It accepts findings.
+    Valid,
+    /// There is nothing for it to accept.
+    Unused,
+}
+
+impl WaiverState {
+    /// As people read it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::Valid => "valid",
+            Self::Unused => "unused",
+        }
+    }
 }
 
 /// What was run, on what, when.
@@ -278,6 +330,9 @@ pub struct Control {
     pub verdict: Verdict,
     /// Over what was seen.
     pub seen_verdict: Verdict,
+    /// Everything that makes up the verdict is accepted by a waiver.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub waived: bool,
     /// How much it matters.
     pub severity: Severity,
     /// Profile level.
@@ -330,6 +385,9 @@ pub struct Group {
     /// Single objects or files that offend, with what was found there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub offenders: Vec<Offender>,
+    /// The waiver that accepts it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiver: Option<String>,
     /// On which nodes.
     pub subjects: Subjects,
     /// Which instances, such as `kube-apiserver, pid 458`.

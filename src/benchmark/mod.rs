@@ -4,6 +4,7 @@ pub mod bootstrap;
 mod check;
 mod error;
 mod index;
+mod waivers;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -15,6 +16,7 @@ pub use bootstrap::StockPolicy;
 pub use check::{Check, PLATFORMS, Predicate, Remedy, Scope, Severity, Subject, Test};
 pub use error::{At, LoadError, closest};
 pub use index::{Index, IndexLine};
+pub use waivers::{Waiver, add_waivers};
 
 use crate::evidence::components::{AdmissionPlugins, CipherSuites, ComponentTable, GateStage};
 use crate::evidence::{Component, Tables, Version};

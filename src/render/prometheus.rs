@@ -56,6 +56,17 @@ pub(super) fn render(report: &Report, _layout: &Layout, out: &mut dyn Write) -> 
         (labels, groups.map(|group| group.count).sum::<usize>().to_string())
     });
     family("failing_subjects", "Nodes on which a control fails; 1 for the cluster as a whole.", failing.collect())?;
+    let mut states: BTreeMap<&str, usize> = BTreeMap::new();
+    for waiver in &report.waivers {
+        *states.entry(waiver.state.word()).or_default() += 1;
+    }
+    let states = states.into_iter().map(|(state, count)| (format!(",state=\"{state}\""), count.to_string()));
+    family("waivers", "Waivers by whether they hold.", states.collect())?;
+    let ends = report.waivers.iter().filter_map(|waiver| {
+        let after = waiver.until.parse::<chrono::NaiveDate>().ok()?.succ_opt()?.and_hms_opt(0, 0, 0)?;
+        Some((format!(",waiver=\"{}\"", label(&waiver.id)), after.and_utc().timestamp().to_string()))
+    });
+    family("waiver_expiry_timestamp_seconds", "When a waiver stops to hold.", ends.collect())?;
     let at = chrono::DateTime::parse_from_rfc3339(&report.run.collected_at).ok();
     let at = at.map(|at| (String::new(), at.timestamp().to_string()));
     family("last_run_timestamp_seconds", "When the evidence was collected.", at.into_iter().collect())?;

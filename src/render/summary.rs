@@ -21,6 +21,9 @@ struct Line<'a> {
     nodes_expected: Option<usize>,
     verdicts: Counts,
     failing: Vec<&'a str>,
+    /// Failing controls that are accepted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    waived: Vec<&'a str>,
 }
 
 pub(super) fn render(report: &Report, _layout: &Layout, out: &mut dyn Write) -> Result<(), RenderError> {
@@ -38,6 +41,7 @@ pub(super) fn render(report: &Report, _layout: &Layout, out: &mut dyn Write) -> 
         nodes_seen: report.coverage.nodes_seen,
         nodes_expected: report.coverage.nodes_expected,
         verdicts,
+        waived: failing.clone().filter(|control| control.waived).map(|control| control.id.as_str()).collect(),
         failing: failing.map(|control| control.id.as_str()).collect(),
     };
     serde_json::to_writer(&mut *out, &line)?;

@@ -10,16 +10,17 @@ use unicode_width::UnicodeWidthStr;
 
 use super::escape::visible;
 use super::{Layout, RenderError};
-use crate::audit::report::{Control, Counts, Group, Report, Score};
+use crate::audit::report::{Control, Counts, Group, Report, Score, Waived, WaiverState};
 use crate::audit::verdict::{Severity, Verdict};
 use crate::evidence::{NodeState, Reason};
 
 pub(super) fn render(report: &Report, layout: &Layout, out: &mut dyn Write) -> Result<(), RenderError> {
-    let mut page = Page { out, layout };
+    let mut page = Page { out, layout, waivers: &report.waivers };
     page.head(report)?;
     page.scores(report)?;
     page.controls(report, Verdict::Fail, "Fails")?;
     page.controls(report, Verdict::Review, "Needs a person")?;
+    page.idle_waivers(report)?;
     page.gaps(report)?;
     page.outliers(report)?;
     if layout.verbose {
@@ -35,6 +36,7 @@ pub(super) fn render(report: &Report, layout: &Layout, out: &mut dyn Write) -> R
 struct Page<'a> {
     out: &'a mut dyn Write,
     layout: &'a Layout,
+    waivers: &'a [Waived],
 }
 
 /// The symbol that stands beside the word.
@@ -147,9 +149,13 @@ impl Page<'_> {
             return Ok(());
         }
         if matches!(verdict, Verdict::Fail | Verdict::Review) {
-            controls.sort_by_key(|control| std::cmp::Reverse(control.severity));
+            controls.sort_by_key(|control| (control.waived, std::cmp::Reverse(control.severity)));
         }
-        self.heading(&format!("{heading} ({})", controls.len()))?;
+        let waived = match controls.iter().filter(|control| control.waived).count() {
+            0 => String::new(),
+            some => format!(", {some} of them waived"),
+        };
+        self.heading(&format!("{heading} ({}{waived})", controls.len()))?;
         for control in controls {
             self.control(control, report.nodes.len())?;
         }
@@ -209,6 +215,9 @@ impl Page<'_> {
             found = format!("{found} on {} of {nodes} nodes", group.count);
         }
         self.wrapped(17, &found, Style::new().dimmed())?;
+        if let Some(waiver) = self.waivers.iter().find(|waiver| group.waiver.as_ref() == Some(&waiver.id)) {
+            self.wrapped(17, &visible(&waiver.to_string()), Style::new())?;
+        }
         let most = if self.layout.verbose { usize::MAX } else { 4 };
         for offender in group
             .offenders
@@ -258,6 +267,24 @@ impl Page<'_> {
         self.unseen(report)?;
         for limit in &report.coverage.limits {
             self.wrapped(2, &visible(limit), Style::new())?;
+        }
+        Ok(())
+    }
+
+    /// Waivers that accept nothing, or nothing any more.
+    fn idle_waivers(&mut self, report: &Report) -> io::Result<()> {
+        let idle: Vec<&Waived> = report.waivers.iter().filter(|waiver| waiver.state != WaiverState::Valid).collect();
+        if idle.is_empty() {
+            return Ok(());
+        }
+        self.heading("Waivers that accept nothing")?;
+        for waiver in idle {
+            let about = match waiver.controls.as_slice() {
+                [] => String::new(),
+                controls => format!("; about {}", controls.join(", ")),
+            };
+            let text = format!("{} ({} {}){about}", waiver.id, waiver.state.word(), waiver.until);
+            self.wrapped(2, &visible(&text), Style::new())?;
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ use super::{FINDINGS, FINISHED, Failure, INCOMPLETE, say};
 use crate::audit::report::{Report, SCHEMA};
 use crate::audit::verdict::Verdict;
 use crate::audit::{self, Input};
-use crate::benchmark::{self, Index, Library, Severity};
+use crate::benchmark::{self, Index, Library, Severity, Waiver};
 use crate::cli::{AuditArgs, CollectArgs, EvaluateArgs, JudgeArgs, RenderArgs};
 use crate::evidence::frames::Content;
 use crate::evidence::{Evidence, Tables, file};
@@ -40,6 +40,17 @@ pub(crate) fn library(tables: &Tables, own: &[PathBuf]) -> Result<Library, Failu
         }
     }
     Ok(library)
+}
+
+/// Waivers that the user gave.
+fn waivers(paths: &[PathBuf], library: &Library) -> Result<Vec<Waiver>, Failure> {
+    let mut waivers = Vec::new();
+    for path in paths {
+        for file in yaml_files(path)? {
+            benchmark::add_waivers(&mut waivers, &file.display().to_string(), &read_text(&file)?, library)?;
+        }
+    }
+    Ok(waivers)
 }
 
 /// The YAML files at a path, which is one or holds some.
@@ -72,6 +83,7 @@ pub(crate) fn audit(args: &AuditArgs) -> Result<u8, Failure> {
     let plan = plan(&args.output, args.judge.benchmark.len().max(1))?;
     let tables = benchmark::tables()?;
     let library = library(&tables, &args.judge.checks)?;
+    let waivers = waivers(&args.judge.waivers, &library)?;
     let subjects = subject::collect(&args.host, &tables, args.output.quiet)?;
     let nothing = subject::nothing_found(&subjects.evidence);
     if nothing && plan.shows_text() && args.host.host_root.is_none() {
@@ -79,7 +91,7 @@ pub(crate) fn audit(args: &AuditArgs) -> Result<u8, Failure> {
             "found nothing of Kubernetes on this host: run it on a node as root, or with --host-root DIR in a container that has the host mounted; `kube-assay audit --example` shows a report of a recorded cluster",
         ));
     }
-    let code = judge(&args.judge, subjects, &plan, tables, library)?;
+    let code = judge(&args.judge, subjects, &plan, tables, library, &waivers)?;
     if args.output.verbose {
         say(&footprint(started));
     }
@@ -133,6 +145,7 @@ pub(crate) fn evaluate(args: &EvaluateArgs) -> Result<u8, Failure> {
     let plan = plan(&args.output, args.judge.benchmark.len().max(1))?;
     let tables = benchmark::tables()?;
     let library = library(&tables, &args.judge.checks)?;
+    let waivers = waivers(&args.judge.waivers, &library)?;
     let mut evidence = Evidence::default();
     let mut lines = Vec::new();
     for path in &args.evidence {
@@ -144,7 +157,7 @@ pub(crate) fn evaluate(args: &EvaluateArgs) -> Result<u8, Failure> {
                 .map(|node| format!("evidence of host {}, collected {}", node.name, node.collected_at)),
         );
     }
-    judge(&args.judge, Subjects { evidence, lines }, &plan, tables, library)
+    judge(&args.judge, Subjects { evidence, lines }, &plan, tables, library, &waivers)
 }
 
 /// Reads an evidence file, or standard input, and its digest.
@@ -214,6 +227,7 @@ fn judge(
     plan: &Plan,
     tables: Tables,
     library: Library,
+    waivers: &[Waiver],
 ) -> Result<u8, Failure> {
     subjects.evidence.join_views(&tables);
     let chosen = choose(args, &subjects.evidence, &library)?;
@@ -227,6 +241,7 @@ fn judge(
             index,
             tables: &tables,
             stock: &stock,
+            waivers,
             subjects: &subjects.lines,
             chosen: why,
             level: args.level,
@@ -271,7 +286,7 @@ fn exit_code(args: &JudgeArgs, report: &Report) -> (u8, Option<String>) {
     let Some(threshold) = args.fail_on.map(Severity::from) else { return (FINISHED, None) };
     let counted = report.controls.iter().filter(|control| control.level <= args.level).chain(&report.own_checks);
     let failing: Vec<&str> = counted
-        .filter(|control| control.verdict == Verdict::Fail && control.severity >= threshold)
+        .filter(|control| control.verdict == Verdict::Fail && !control.waived && control.severity >= threshold)
         .map(|control| control.id.as_str())
         .collect();
     if failing.is_empty() {

@@ -59,6 +59,7 @@ impl Auditor {
             index: &index,
             tables: &self.tables,
             stock: &self.stock,
+            waivers: &[],
             subjects: &["a host".to_owned()],
             chosen: "by the test",
             level: 2,

@@ -26,6 +26,8 @@ pub(super) struct Row {
     class: &'static str,
     word: &'static str,
     severity: &'static str,
+    /// Everything that makes up the verdict is accepted.
+    waived: bool,
     level: u8,
     at: String,
     why: Vec<Piece>,
@@ -61,6 +63,8 @@ struct GroupRow {
     found: String,
     /// The finding is a value, not a sentence.
     value: bool,
+    /// Who accepted it, until when and why.
+    waiver: String,
     origins: String,
     on: String,
     /// Where the page's data hold the set of nodes of which `on` names some; empty where it names all.
@@ -148,6 +152,7 @@ impl Row {
             class: words::class(control.verdict),
             word: control.verdict.word(),
             severity: words::severity(control.severity),
+            waived: control.waived,
             level: control.level,
             at: where_seen(report, control),
             why: text::pieces(&control.reason),
@@ -186,6 +191,7 @@ impl GroupRow {
             required: cut(&group.required, EVIDENCE),
             found: found(report, group),
             value: is_value(group),
+            waiver: waiver(report, group),
             origins: text::lines(group.origins.iter().map(|origin| cut(origin, EVIDENCE)), 12),
             on: on(report, group),
             set: if group.subjects.number(report.nodes.len()) > NAMES + 1 {
@@ -215,6 +221,12 @@ impl GroupRow {
             }),
         }
     }
+}
+
+/// Who accepted a finding, until when and why.
+fn waiver(report: &Report, group: &Group) -> String {
+    let waiver = report.waivers.iter().find(|waiver| group.waiver.as_ref() == Some(&waiver.id));
+    waiver.map_or_else(String::new, |waiver| text::sentence(&short(&waiver.to_string(), SENTENCE)))
 }
 
 /// A setting, a path or a single word is a value; the rest reads as prose.

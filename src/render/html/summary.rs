@@ -10,6 +10,9 @@ use super::words;
 use crate::audit::report::{Control, Counts, CoverageGap, Report, Score};
 use crate::audit::verdict::{Severity, Verdict};
 use crate::evidence::Reason;
+use waivers::{WaiverView, waivers};
+
+mod waivers;
 
 /// Failing controls that are named at once; the rest opens.
 const ACTS: usize = 14;
@@ -27,6 +30,9 @@ pub(super) struct Summary {
     legend: Vec<Legend>,
     acts: Vec<Entry>,
     more_acts: Vec<Entry>,
+    waivers: Vec<WaiverView>,
+    /// Waivers beyond the last one, as lines.
+    more_waivers: Option<More>,
     reviews: Vec<Entry>,
     more_reviews: Vec<Entry>,
     gaps: Vec<Gap>,
@@ -114,16 +120,21 @@ impl Summary {
     pub(super) fn of(report: &Report, anchors: &[String]) -> Self {
         let mut counts = Counts::default();
         report.controls.iter().for_each(|control| counts.add(control.verdict));
-        let mut acts: Vec<(usize, &Control)> = of_verdict(report, Verdict::Fail).collect();
+        let mut acts: Vec<(usize, &Control)> =
+            of_verdict(report, Verdict::Fail).filter(|(_, control)| !control.waived).collect();
         acts.sort_by_key(|(place, control)| (std::cmp::Reverse(control.severity), *place));
         let (acts, more_acts) =
             shown(acts.into_iter().map(|(place, control)| entry(report, &anchors[place], control)).collect(), ACTS);
         let reviews = of_verdict(report, Verdict::Review)
+            .filter(|(_, control)| !control.waived)
             .map(|(place, control)| entry(report, &anchors[place], control))
             .collect();
         let (reviews, more_reviews) = shown(reviews, REVIEWS);
+        let (waivers, more_waivers) = waivers(report, anchors);
         Self {
             lede: lede(report, &counts),
+            waivers,
+            more_waivers,
             scores: vec![
                 score("CIS score", &report.scores.cis),
                 score("Full score", &report.scores.full),
@@ -246,7 +257,13 @@ fn lede(report: &Report, counts: &Counts) -> Vec<Phrase> {
                 }
                 None => String::new(),
             };
-            say("", format!("{tail}.{}", if open { " " } else { "" }));
+            let waived = match of_verdict(report, Verdict::Fail).filter(|(_, control)| control.waived).count() {
+                0 => String::new(),
+                number => {
+                    format!("; {} waived", if number == fails { "all are".to_owned() } else { text::count(number) })
+                }
+            };
+            say("", format!("{tail}{waived}.{}", if open { " " } else { "" }));
         }
     }
     if counts.review > 0 {

@@ -84,6 +84,9 @@ fn report() -> Value {
             control("1.2.4", "1.2", "pass", 0), control("2.1", "2", "not-applicable", 0), control("9.9", "no such section", "pass", 0),
         ],
         "own_checks": [control("acme-1", "own", "fail", 0)],
+        "waivers": [{
+            "id": "SEC-1", "accepted_by": "platform", "reason": "planned", "until": "2027-01-31", "state": "valid", "controls": ["1.2.1"],
+        }],
     })
 }
 
@@ -98,7 +101,8 @@ fn page(report: Value) -> Tested<String> {
 
 /// Every string but those of closed lists, made hostile.
 fn poisoned(value: Value, key: &str, turn: &mut usize) -> Value {
-    const CLOSED: [&str; 7] = ["verdict", "seen_verdict", "severity", "ownership", "component", "gap", "gaps/reason"];
+    const CLOSED: [&str; 8] =
+        ["verdict", "seen_verdict", "severity", "ownership", "component", "gap", "gaps/reason", "state"];
     match value {
         Value::Object(fields) => Value::Object(
             fields
