@@ -54,7 +54,7 @@ pub fn add_waivers(waivers: &mut Vec<Waiver>, path: &str, text: &str, library: &
     let file: File = parse(path, text)?;
     for raw in file.waivers {
         let raw = raw.value;
-        let at = |spanned: &Spanned<String>| At::from(spanned.referenced.clone());
+        let at = |spanned: &Spanned<String>| At::from(spanned.referenced);
         let wrong = |spanned: &Spanned<String>, message: String| LoadError::at(path, at(spanned), message);
         let words = [&raw.id, &raw.reason, &raw.accepted_by].into_iter();
         for word in words.chain(&raw.checks).chain(&raw.nodes).chain(&raw.objects) {
