@@ -8,11 +8,13 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use support::binary::run;
-use support::repository::root;
+use support::repository::{files, root};
 
 fn printed(arguments: &[&str]) -> String {
     let ran = run([&["manifests"], arguments].concat());
@@ -37,9 +39,36 @@ fn the_files_are_what_the_program_prints() {
     }
 }
 
+/// Regenerate with `kube-assay manifests kustomize -o kustomize`.
+#[test]
+fn the_bases_and_components_are_what_the_program_writes() {
+    let scratch = tempfile::tempdir().unwrap();
+    let ran = run(["manifests", "kustomize", "-o", scratch.path().to_str().unwrap()]);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    let written = |place: &Path| -> BTreeMap<PathBuf, String> {
+        let read = |file: PathBuf| (file.strip_prefix(place).unwrap().to_owned(), fs::read_to_string(&file).unwrap());
+        files(place).into_iter().map(read).collect()
+    };
+    let (now, kept) = (written(scratch.path()), written(&root().join("kustomize")));
+    assert_eq!(now.keys().collect::<Vec<_>>(), kept.keys().collect::<Vec<_>>());
+    let differing: Vec<&PathBuf> =
+        now.iter().filter(|(path, text)| kept[*path] != **text).map(|(path, _)| path).collect();
+    assert!(differing.is_empty(), "{differing:?}");
+}
+
+/// Without collectors nothing needs more than the strictest level, and nothing of theirs is there.
+#[test]
+fn an_audit_of_the_api_alone_needs_no_privilege() {
+    let text = printed(&["api"]);
+    assert!(!text.contains("privileged") && !text.contains("hostPath") && !text.contains("pods/log"), "{text}");
+    let all = objects(&text);
+    assert_eq!(of_kind(&all, "Namespace")[0]["metadata"]["labels"]["pod-security.kubernetes.io/enforce"], "restricted");
+    assert!(of_kind(&all, "DaemonSet").is_empty());
+}
+
 #[test]
 fn the_auditor_may_only_read() {
-    for kind in ["job", "cronjob", "rbac"] {
+    for kind in ["job", "cronjob", "rbac", "api", "control-plane", "managed"] {
         let all = objects(&printed(&[kind]));
         let roles = [of_kind(&all, "ClusterRole"), of_kind(&all, "Role")].concat();
         assert!(roles.len() > 2);

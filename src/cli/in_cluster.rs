@@ -31,6 +31,12 @@ pub struct ManifestsArgs {
     /// Seconds after which the CronJob's collectors collect again [default: 3600]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(10..=604_800))]
     pub every: Option<u64>,
+    /// Directory to write the bases and components to
+    #[arg(long, short, value_name = "DIR", required_if_eq("kind", "kustomize"))]
+    pub output: Option<PathBuf>,
+    /// Lists that components add to are there even when they are empty; not of the command line
+    #[arg(skip)]
+    pub to_extend: bool,
     /// What else the auditor is told, and in which formats it reports; not of the command line
     #[arg(skip)]
     pub auditor: AuditorWords,
@@ -40,7 +46,16 @@ impl ManifestsArgs {
     /// What the options would be without any given but the place.
     pub fn of(kind: ManifestKind, place: PlaceArgs) -> Self {
         let auditor = AuditorWords::default();
-        Self { kind, place, schedule: SCHEDULE.to_owned(), time_zone: None, every: None, auditor }
+        Self {
+            kind,
+            place,
+            schedule: SCHEDULE.to_owned(),
+            time_zone: None,
+            every: None,
+            output: None,
+            to_extend: false,
+            auditor,
+        }
     }
 }
 
@@ -137,6 +152,16 @@ impl Capability {
             Self::DacReadSearch => "DAC_READ_SEARCH",
         }
     }
+
+    /// Controls that stay unknown without it; `tests/real/job/run` holds it.
+    pub fn controls(self) -> &'static str {
+        match self {
+            Self::SysPtrace => {
+                "where they rest on a default of etcd or the kubelet, which the environment may change: 2.3, 2.6, 4.1.11, 4.2.4 to 4.2.9, 4.2.11 to 4.2.14"
+            }
+            Self::DacReadSearch => "where a directory is closed to root: 1.1.11, 1.1.12 and what lies in it",
+        }
+    }
 }
 
 /// What can be applied.
@@ -146,8 +171,16 @@ pub enum ManifestKind {
     Job,
     /// Audits on a schedule: the same with a CronJob
     Cronjob,
+    /// One audit of the API and the control plane nodes
+    ControlPlane,
+    /// One audit of a managed cluster: no collectors on virtual nodes
+    Managed,
+    /// One audit of the API alone: no collectors
+    Api,
     /// Namespace and rights alone, for an audit of the API from elsewhere
     Rbac,
+    /// All of these as bases for kustomize, and what is optional as components, in a directory (--output)
+    Kustomize,
 }
 
 /// Arguments of `unpack`.

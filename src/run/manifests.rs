@@ -2,6 +2,8 @@
 
 use std::io::Write;
 
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
 use serde::Serialize;
 use tera::{Context, Tera};
 
@@ -29,18 +31,64 @@ struct Role {
     rules: Vec<Rule>,
 }
 
+/// What one kind of manifests is.
+struct Form {
+    about: &'static str,
+    file: &'static str,
+    /// What runs the auditor.
+    job: Option<&'static str>,
+    /// Which nodes have a collector: in words, and as expressions of an affinity.
+    nodes: Option<(&'static str, &'static [&'static str])>,
+}
+
+fn form(kind: ManifestKind) -> Form {
+    const EVERY: (&str, &[&str]) = ("Linux node", &[]);
+    let (about, file, job, nodes) = match kind {
+        ManifestKind::Job => ("one audit of every node and the API", "job.yaml", Some("Job"), Some(EVERY)),
+        ManifestKind::Cronjob => {
+            ("audits of every node and the API on a schedule", "cronjob.yaml", Some("CronJob"), Some(EVERY))
+        }
+        ManifestKind::ControlPlane => (
+            "one audit of the control plane nodes and the API",
+            "control-plane.yaml",
+            Some("Job"),
+            Some(("control plane node", &["{key: node-role.kubernetes.io/control-plane, operator: Exists}"][..])),
+        ),
+        // a virtual node takes a pod that it cannot run, or bills it
+        ManifestKind::Managed => (
+            "one audit of a managed cluster: its machines and the API",
+            "managed.yaml",
+            Some("Job"),
+            Some((
+                "Linux node that is a machine",
+                &[
+                    "{key: eks.amazonaws.com/compute-type, operator: NotIn, values: [fargate]}",
+                    "{key: type, operator: NotIn, values: [virtual-kubelet]}",
+                ][..],
+            )),
+        ),
+        ManifestKind::Api => {
+            ("one audit of the API alone, without a pod on any node but its own", "api.yaml", Some("Job"), None)
+        }
+        ManifestKind::Rbac | ManifestKind::Kustomize => {
+            ("the auditor's identity and its rights, nothing that runs", "rbac.yaml", None, None)
+        }
+    };
+    Form { about, file, job, nodes }
+}
+
 /// Prints the manifests that were asked for.
 pub(super) fn manifests(args: &ManifestsArgs) -> Result<u8, Failure> {
+    if args.kind == ManifestKind::Kustomize {
+        return super::kustomize::write(args);
+    }
     std::io::stdout().write_all(text(args)?.as_bytes())?;
     Ok(FINISHED)
 }
 
 pub(super) fn text(args: &ManifestsArgs) -> Result<String, Failure> {
-    let (about, file, kind, collectors) = match args.kind {
-        ManifestKind::Job => ("one audit of every node and the API", "job.yaml", "Job", true),
-        ManifestKind::Cronjob => ("audits of every node and the API on a schedule", "cronjob.yaml", "CronJob", true),
-        ManifestKind::Rbac => ("the auditor's identity and its rights, nothing that runs", "rbac.yaml", "", false),
-    };
+    let Form { about, file, job, nodes } = form(args.kind);
+    let collectors = nodes.is_some();
     let scheduled = args.kind == ManifestKind::Cronjob;
     let every = args.every.unwrap_or(3600);
     let mut context = Context::new();
@@ -61,9 +109,14 @@ pub(super) fn text(args: &ManifestsArgs) -> Result<String, Failure> {
     context.insert("time_zone", &args.time_zone);
     let mut capabilities: Vec<&str> = args.place.add_capability.iter().map(|capability| capability.name()).collect();
     capabilities.dedup();
-    context.insert("capabilities", &(!capabilities.is_empty()).then(|| format!("[{}]", capabilities.join(", "))));
-    context.insert("job_kind", kind);
-    context.insert("with_job", &collectors);
+    // the components of kustomize add to a list that is there
+    let listed = !capabilities.is_empty() || args.to_extend;
+    context.insert("capabilities", &listed.then(|| format!("[{}]", capabilities.join(", "))));
+    context.insert("job_kind", job.unwrap_or_default());
+    context.insert("with_job", &job.is_some());
+    let (which, expressions) = nodes.unwrap_or_default();
+    context.insert("which", which);
+    context.insert("expressions", expressions);
     context.insert("with_collectors", &collectors);
     context.insert("collectors", &collectors);
     let wanted = |right: &&Right| collectors || right.namespace.is_none_or(is_of_cluster);
@@ -117,11 +170,8 @@ fn rule(right: &Right) -> Rule {
 
 /// The command line that makes the same again.
 fn command(args: &ManifestsArgs) -> String {
-    let kind = match args.kind {
-        ManifestKind::Job => "job",
-        ManifestKind::Cronjob => "cronjob",
-        ManifestKind::Rbac => "rbac",
-    };
+    let kind = args.kind.to_possible_value();
+    let kind = kind.as_ref().map_or("", PossibleValue::get_name);
     let mut words = vec![format!("kube-assay manifests {kind}")];
     if args.place.namespace != crate::cli::NAMESPACE {
         words.push(format!("--namespace {}", args.place.namespace));

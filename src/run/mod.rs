@@ -6,6 +6,7 @@ mod effective;
 mod example;
 mod explain;
 mod frames;
+mod kustomize;
 mod manifests;
 mod one_off;
 mod output;

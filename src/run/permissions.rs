@@ -90,7 +90,7 @@ fn rule(out: &mut String, right: &Right, controls: &[String]) {
 }
 
 /// The controls whose checks name a fact that begins so, in the benchmark's order.
-fn controls(library: &Library, index: &Index, facts: &[&str]) -> Vec<String> {
+pub(super) fn controls(library: &Library, index: &Index, facts: &[&str]) -> Vec<String> {
     let needs = |check: &Check| {
         let mut named = BTreeSet::new();
         for predicates in [&check.pass, &check.review, &check.not_applicable_when] {
