@@ -176,12 +176,15 @@ fn control(check: &Check, line: Option<&IndexLine>, seen: &Seen<'_>, input: &Inp
         Verdict::over(counted.map(|(_, judgement)| judgement.verdict)).unwrap_or(Verdict::Unknown)
     };
     let (verdict, seen_verdict) = (over(false), over(true));
-    let groups = grouping::group(judged, nodes, total, |node, group| waivers.split(&check.id, node, group));
+    let groups = grouping::group(judged, nodes, total, |node, mut group| {
+        if node.is_none() {
+            own::mark(&mut group, input.evidence);
+        }
+        waivers.split(&check.id, node, group)
+    });
     let remediation = check.remediation.iter().map(|(platform, remedy)| {
         (platform.clone(), Remedy { text: remedy.text.trim().to_owned(), patch: remedy.patch.clone() })
     });
-    let mut groups = grouping::group(judged, nodes, total);
-    own::mark(&mut groups, input.evidence);
     Control {
         id: line.map_or_else(|| check.id.clone(), |line| line.id.clone()),
         slug: check.id.clone(),

@@ -158,7 +158,7 @@ mod tests {
     }
 
     fn group(verdict: Verdict, offenders: &[&str]) -> Group {
-        let offender = |what: &&str| Offender { what: (*what).to_owned(), found: "y".to_owned() };
+        let offender = |what: &&str| Offender { what: (*what).to_owned(), found: "y".to_owned(), own: false };
         Group {
             verdict,
             required: String::new(),
