@@ -68,6 +68,16 @@ pub fn changed_since(modified: i64, started_at: Option<i64>) -> bool {
     started_at.is_some_and(|started| modified > started + 2)
 }
 
+/// Why an API server may work with another chain of authorizers than the file's: it reads a changed file again, but keeps what it has
+/// when one of the types that it started with is missing there, and no file tells with which ones that was.
+///
+/// Source: pkg/kubeapiserver/authorizer/reload.go and config.go (`requireNonWebhookTypes`), 1.36.
+pub fn pending_chain(document: &Document, started_at: Option<i64>) -> Option<Gap> {
+    let changed = changed_since(document.file.value()?.modified, started_at);
+    let why = "changed after the process started; only the API server's metrics tell whether it could load it";
+    changed.then(|| Gap::new(Reason::ChangedSinceStart, format!("{} {why}", document.path)))
+}
+
 /// As the API server writes the digest of a configuration that it loaded.
 ///
 /// Source: k8s.io/apiserver 0.36 pkg/server/options/encryptionconfig (`loadDataAndHash`), authorizationconfig/metrics (`getHash`).

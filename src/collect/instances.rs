@@ -335,13 +335,17 @@ fn apiserver_documents(instance: &mut Instance, tables: &Tables, reader: &Reader
     ];
     for (flag, role, shape, reloads) in objects {
         let Some(path) = merged.text(flag) else { continue };
-        // what an EncryptionConfiguration holds is kept in any case: metrics may tell that it is in force
+        // what metrics may tell to be in force is kept in any case
         let keeps = reloads || role == DocumentRole::Encryption;
         let mut document = documents::read(reader, role, path, &shape, instance.started_at, keeps);
-        if role == DocumentRole::Encryption {
-            let clock = super::processes::clock(reader.host());
-            document.pending = super::encryption::pending(&document, instance.started_at, clock, reloads);
-        }
+        document.pending = match role {
+            DocumentRole::Encryption => {
+                let clock = super::processes::clock(reader.host());
+                super::encryption::pending(&document, instance.started_at, clock, reloads)
+            }
+            DocumentRole::Authorization => documents::pending_chain(&document, instance.started_at),
+            _ => None,
+        };
         instance.documents.push(document);
     }
     plugin_files(instance, reader);
