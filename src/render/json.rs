@@ -1,4 +1,5 @@
-//! The report as JSON: its types as they are, two spaces of indentation, one newline at the end.
+//! The report as JSON: its types as they are, two spaces of indentation, one newline at the end. Written while it is made: at 5,000 nodes
+//! it is several megabytes, which nobody needs at once.
 
 use std::io::Write;
 
@@ -6,8 +7,10 @@ use super::{Layout, RenderError};
 use crate::audit::report::Report;
 
 pub(super) fn render(report: &Report, _layout: &Layout, out: &mut dyn Write) -> Result<(), RenderError> {
-    let mut bytes = serde_json::to_vec_pretty(report)?;
-    bytes.push(b'\n');
-    out.write_all(&bytes)?;
+    serde_json::to_writer_pretty(&mut *out, report).map_err(|error| match error.io_error_kind() {
+        Some(_) => RenderError::Io(error.into()),
+        None => RenderError::Encoding(error),
+    })?;
+    out.write_all(b"\n")?;
     Ok(())
 }
