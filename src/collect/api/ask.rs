@@ -36,6 +36,7 @@ const LARGEST_ANSWER: usize = 32 << 20;
 pub(super) struct Asker {
     client: Client,
     in_flight: Arc<Semaphore>,
+    concurrency: usize,
     pace: Arc<Pace>,
     given_up: Arc<AtomicU32>,
     deadline: Instant,
@@ -127,12 +128,18 @@ impl Asker {
         Self {
             client,
             in_flight: Arc::new(Semaphore::new(concurrency.max(1))),
+            concurrency: concurrency.max(1),
             pace: Arc::new(Pace::new(per_second)),
             given_up: Arc::default(),
             deadline,
             silence: SILENCE.min(whole / 5),
             request: REQUEST.min(whole / 2),
         }
+    }
+
+    /// How many requests may be in flight at once.
+    pub(super) fn concurrency(&self) -> usize {
+        self.concurrency
     }
 
     /// The client itself, for a request of another kind.

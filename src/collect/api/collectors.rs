@@ -10,13 +10,16 @@ mod frames;
 mod tests;
 mod written;
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::{Duration, Instant};
+
+use chrono::Utc;
 
 use super::ask::{Asker, Refused};
 use crate::evidence::{NodeEvidence, NodeState, OwnCollectors, Unseen};
 pub(super) use cluster::{AUDITOR, ApiPod, Node};
-use cluster::{DaemonSet, Lease};
+use cluster::{Clock, DaemonSet, Lease};
 pub use written::Written;
 
 /// Wait between two looks at the pods: at first, and at most.
@@ -81,7 +84,8 @@ pub(super) async fn collect(asker: &Asker, options: &CollectorOptions) -> Collec
             note(&mut notes, format!("the list of nodes is not complete: {gap}"));
         } else {
             // a node that was removed meanwhile is none that is missing
-            awaited.retain(|name, _| nodes.items.iter().any(|node| node.metadata.name == *name));
+            let existing: HashSet<&str> = nodes.items.iter().map(|node| node.metadata.name.as_str()).collect();
+            awaited.retain(|name, _| existing.contains(name.as_str()));
         }
         for node in nodes.items {
             match awaited.get_mut(&node.metadata.name) {
@@ -151,6 +155,8 @@ async fn look(
         );
     }
     let verified = own_collectors(options, daemonset, &own, &others, pods.gap.is_none(), notes);
+    let mut by_node: HashMap<&str, Vec<&ApiPod>> = HashMap::new();
+    own.iter().for_each(|pod| by_node.entry(pod.node()).or_default().push(pod));
     let mut readable = Vec::new();
     for (name, node) in awaited.iter_mut().filter(|(_, node)| !node.settled) {
         if let Some((state, why)) = node.node.excluded() {
@@ -159,23 +165,36 @@ async fn look(
             continue;
         }
         // an old pod of the node may still be ending: the newest counts
-        let mut of_node: Vec<&ApiPod> = own.iter().filter(|pod| pod.node() == name.as_str()).collect();
-        of_node.sort_by_key(|pod| (pod.metadata.deletion_timestamp.is_none(), &pod.metadata.creation_timestamp));
-        match (of_node.last(), &pods.gap) {
+        let of_node = by_node.get(name.as_str()).into_iter().flatten();
+        let newest =
+            of_node.max_by_key(|pod| (pod.metadata.deletion_timestamp.is_none(), &pod.metadata.creation_timestamp));
+        match (newest, &pods.gap) {
             (None, Some(gap)) => node.missing(format!("the collectors' pods cannot be listed: {gap}")),
             (None, None) => node.missing(node.node.no_pod()),
             (Some(pod), _) => match pod.obstacle() {
                 Some(obstacle) => node.missing(node.node.with_readiness(obstacle)),
-                None if node.next <= Instant::now() => readable.push((name.clone(), (*pod).clone())),
+                None if node.next <= Instant::now() => readable.push((name.clone(), *pod)),
                 None => {}
             },
         }
     }
-    let reads = readable.into_iter().map(|(name, pod)| async {
-        let read = read(asker, options, &pod, &awaited[&name].node).await;
-        (name, pod, read)
-    });
-    for (name, pod, read) in joined(reads.collect()).await {
+    if readable.is_empty() {
+        return verified;
+    }
+    let clocks = clocks(asker).await;
+    // as many readers as requests may be in flight: each log that waited would be looked at whenever any of them moves
+    let (waiting, done) = (RefCell::new(readable.into_iter()), RefCell::new(Vec::new()));
+    let reader = async || {
+        loop {
+            let Some((name, pod)) = waiting.borrow_mut().next() else { return };
+            let read = read(asker, options, pod, &awaited[&name].node, clocks.get(&name)).await;
+            done.borrow_mut().push((name, pod, read));
+        }
+    };
+    joined((0..asker.concurrency()).map(|_| reader()).collect()).await;
+    let mut done = done.into_inner();
+    done.sort_by(|(one, ..), (other, ..)| one.cmp(other));
+    for (name, pod, read) in done {
         let Some(node) = awaited.get_mut(&name) else { continue };
         match read {
             Ok((mut evidence, remarks)) => {
@@ -239,6 +258,7 @@ async fn read(
     options: &CollectorOptions,
     pod: &ApiPod,
     node: &Node,
+    clock: Option<&Clock>,
 ) -> Result<(NodeEvidence, Vec<String>), Unread> {
     let uri = format!(
         "/api/v1/namespaces/{}/pods/{}/log?container={}&tailLines=1000&limitBytes={LOG_BYTES}",
@@ -254,28 +274,26 @@ async fn read(
         },
         refused: None,
     })?;
-    // the kubelet renews its lease every ten seconds by the node's own clock, which dates the evidence too
-    let lease = format!("/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{}", node.metadata.name);
-    let lease: Option<Lease> = asker.get(&lease).await.ok();
-    frames::evidence(&log, pod, node, lease.as_ref(), options.max_age)
+    frames::evidence(&log, pod, node, clock, options.max_age)
 }
 
-/// All of them, as many at a time as the asker lets through.
-async fn joined<T>(futures: Vec<impl Future<Output = T>>) -> Vec<T> {
+/// How the clock of each node goes: its kubelet renews its lease every ten seconds by it, and evidence is dated by it too.
+async fn clocks(asker: &Asker) -> HashMap<String, Clock> {
+    let leases =
+        asker.objects::<Lease>("/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases", "leases").await;
+    let now = Utc::now();
+    let clock = |lease: Lease| Some((lease.metadata.name, Clock { skew: lease.spec.renew_time? - now }));
+    leases.items.into_iter().filter_map(clock).collect()
+}
+
+/// Until all of them are done.
+async fn joined(futures: Vec<impl Future<Output = ()>>) {
     let mut waiting: Vec<_> = futures.into_iter().map(Box::pin).collect();
-    let mut done: Vec<Option<T>> = waiting.iter().map(|_| None).collect();
     std::future::poll_fn(|context| {
-        let mut pending = false;
-        for (future, place) in waiting.iter_mut().zip(&mut done).filter(|(_, place)| place.is_none()) {
-            match future.as_mut().poll(context) {
-                std::task::Poll::Ready(value) => *place = Some(value),
-                std::task::Poll::Pending => pending = true,
-            }
-        }
-        if pending { std::task::Poll::Pending } else { std::task::Poll::Ready(()) }
+        waiting.retain_mut(|future| future.as_mut().poll(context).is_pending());
+        if waiting.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
     })
     .await;
-    done.into_iter().flatten().collect()
 }
 
 fn finished(awaited: BTreeMap<String, Awaited>, mut notes: Vec<String>) -> Collected {

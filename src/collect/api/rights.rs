@@ -182,7 +182,7 @@ pub const RIGHTS: [Right; 14] = [
         namespace: Some("kube-node-lease"),
         groups: &["coordination.k8s.io"],
         resources: &["leases"],
-        verbs: GET,
+        verbs: LIST,
         why: "the clock of each node, for the age of its evidence",
         facts: &[],
     },

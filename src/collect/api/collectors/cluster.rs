@@ -102,7 +102,15 @@ struct Selector {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(in super::super) struct Lease {
+    pub(in super::super) metadata: Metadata,
     pub(in super::super) spec: LeaseSpec,
+}
+
+/// How a node's clock goes, as its lease tells it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Clock {
+    /// What it is ahead of the auditor's; a lease is up to ten seconds old, and much older when it is not renewed any more.
+    pub(super) skew: chrono::TimeDelta,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -484,6 +492,12 @@ fn said(reason: &str, message: &str) -> String {
 }
 
 impl Object for Node {
+    fn key(&self) -> (&str, &str) {
+        ("", &self.metadata.name)
+    }
+}
+
+impl Object for Lease {
     fn key(&self) -> (&str, &str) {
         ("", &self.metadata.name)
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Unread;
-use super::cluster::{ApiPod, Lease, Node};
+use super::cluster::{ApiPod, Clock, Node};
 use crate::evidence::frames::{Content, FrameError, OF_A_NODE, Reader, Stream};
 use crate::evidence::{Evidence, NodeEvidence, NodeState, file};
 
@@ -21,7 +21,7 @@ pub(super) fn evidence(
     log: &[u8],
     pod: &ApiPod,
     node: &Node,
-    lease: Option<&Lease>,
+    clock: Option<&Clock>,
     max_age: Duration,
 ) -> Result<(NodeEvidence, Vec<String>), Unread> {
     let mut reader = Reader::new(OF_A_NODE);
@@ -30,7 +30,7 @@ pub(super) fn evidence(
     let mut refused: Vec<String> = errors.iter().map(FrameError::to_string).collect();
     let mut state = (NodeState::Missing, None);
     for stream in streams.iter().rev() {
-        match judge(stream, pod, node, lease, max_age) {
+        match judge(stream, pod, node, clock, max_age) {
             Ok((evidence, mut remarks)) => {
                 if pod.restarts() > 0 {
                     remarks.push(format!("its collector was restarted {} times", pod.restarts()));
@@ -70,7 +70,7 @@ fn judge(
     stream: &Stream,
     pod: &ApiPod,
     node: &Node,
-    lease: Option<&Lease>,
+    clock: Option<&Clock>,
     max_age: Duration,
 ) -> Result<(NodeEvidence, Vec<String>), (NodeState, String)> {
     let wrong = |why: String| (NodeState::Missing, why);
@@ -99,7 +99,7 @@ fn judge(
         return Err((NodeState::Stale, "its evidence is older than its collector (replayed)".to_owned()));
     }
     let mut remarks = evidence.skipped;
-    let now = node_time(lease, at, &mut remarks);
+    let now = node_time(clock, at, &mut remarks);
     let age = now - at;
     if age > TimeDelta::from_std(max_age).unwrap_or(TimeDelta::MAX) {
         let hours = age.num_minutes().div_euclid(60);
@@ -112,23 +112,23 @@ fn judge(
 }
 
 /// Now by the node's own clock, which dates its evidence: its lease says so, to ten seconds.
-fn node_time(lease: Option<&Lease>, at: DateTime<Utc>, remarks: &mut Vec<String>) -> DateTime<Utc> {
+fn node_time(clock: Option<&Clock>, at: DateTime<Utc>, remarks: &mut Vec<String>) -> DateTime<Utc> {
     let now = Utc::now();
-    let Some(renewed) = lease.and_then(|lease| lease.spec.renew_time) else {
+    let Some(Clock { skew }) = clock else {
         remarks.push(
             "its clock could not be compared (its lease cannot be read): the age of its evidence rests on it"
                 .to_owned(),
         );
         return now;
     };
-    let skew = renewed - now;
+    let there = now + *skew;
     // a lease that is older than the evidence is no clock that is behind: the node stopped reporting
-    if skew.abs() < SKEW || (skew < TimeDelta::zero() && at > renewed + SKEW) {
+    if skew.abs() < SKEW || (*skew < TimeDelta::zero() && at > there + SKEW) {
         return now;
     }
-    let (seconds, way) = (skew.num_seconds().abs(), if skew > TimeDelta::zero() { "ahead of" } else { "behind" });
+    let (seconds, way) = (skew.num_seconds().abs(), if *skew > TimeDelta::zero() { "ahead of" } else { "behind" });
     remarks.push(format!(
         "its clock is about {seconds} s {way} the auditor's; the age of its evidence was taken by its own clock"
     ));
-    renewed
+    there
 }

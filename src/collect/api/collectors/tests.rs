@@ -8,7 +8,7 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::{Value, json};
 
 use super::Unread;
-use super::cluster::{ApiPod, DaemonSet, Lease, Node};
+use super::cluster::{ApiPod, Clock, DaemonSet, Node};
 use super::frames::evidence;
 use crate::evidence::frames::{Content, Header, frames};
 use crate::evidence::{Evidence, HostFacts, NodeEvidence, NodeState, file};
@@ -42,8 +42,9 @@ fn node(more: &Value) -> Node {
     serde_json::from_value(value).unwrap()
 }
 
-fn lease(at: DateTime<Utc>) -> Lease {
-    serde_json::from_value(json!({"spec": {"renewTime": at.to_rfc3339()}})).unwrap()
+/// The clock of a node whose lease was renewed at that time, listed now.
+fn lease(at: DateTime<Utc>) -> Clock {
+    Clock { skew: at - Utc::now() }
 }
 
 /// A collector's log.
@@ -60,7 +61,7 @@ fn log(uid: &str, machine: &str, at: DateTime<Utc>) -> String {
 fn read(
     log: &str,
     started: DateTime<Utc>,
-    lease: Option<&Lease>,
+    lease: Option<&Clock>,
 ) -> Result<(NodeEvidence, Vec<String>), (NodeState, String)> {
     evidence(log.as_bytes(), &pod(started), &node(&json!({})), lease, HOUR)
         .map_err(|Unread { state, why, .. }| (state, why))
