@@ -23,10 +23,12 @@ class Refused(Exception):
 class Server:
     """Everything below one directory; `stop` ends what `start` began and nothing else."""
 
-    def __init__(self, binaries, directory, controllers=("clusterrole-aggregation-controller",), users=(), whole=False):
-        """users: names that get tokens (`NAME-token`); whole: accounts, admission and certificates work as in a cluster"""
+    def __init__(self, binaries, directory, controllers=("clusterrole-aggregation-controller",), users=(), whole=False, flags=(), fill=None):
+        """users: names that get tokens (`NAME-token`); whole: accounts, admission and certificates work as in a cluster; flags: more words for the
+        API server; fill: called with etcd's address before the API server starts"""
         self.binaries, self.dir, self.controllers = pathlib.Path(binaries), pathlib.Path(directory), controllers
         self.port, self.running, self.local, self.users, self.whole = free_port(), [], threading.local(), users, whole
+        self.flags, self.fill = flags, fill
 
     def begin(self, name, *args):
         log = open(self.dir / f"{name}.log", "wb")
@@ -42,11 +44,14 @@ class Server:
         self.begin("etcd", self.binaries / "etcd/etcd", f"--data-dir={self.dir}/etcd", f"--listen-client-urls=http://127.0.0.1:{client}",
                    f"--advertise-client-urls=http://127.0.0.1:{client}", f"--listen-peer-urls=http://127.0.0.1:{peer}",
                    f"--initial-advertise-peer-urls=http://127.0.0.1:{peer}", f"--initial-cluster=default=http://127.0.0.1:{peer}", "--unsafe-no-fsync")
+        if self.fill:
+            self.wait("etcd is ready", lambda: self.answers(client))
+            self.fill(f"http://127.0.0.1:{client}")
         self.begin("kube-apiserver", self.binaries / "kube-apiserver", f"--etcd-servers=http://127.0.0.1:{client}", f"--cert-dir={self.dir}/certs",
                    f"--secure-port={self.port}", "--bind-address=127.0.0.1", f"--authorization-mode={'Node,RBAC' if self.whole else 'RBAC'}", f"--token-auth-file={self.dir}/tokens.csv",
                    "--service-cluster-ip-range=10.0.0.0/24", "--service-account-issuer=https://test.invalid", f"--service-account-key-file={self.dir}/sa.key",
                    f"--service-account-signing-key-file={self.dir}/sa.key", "--allow-privileged=true", f"--client-ca-file={self.dir}/ca.crt",
-                   f"--{'enable' if self.whole else 'disable'}-admission-plugins={'NodeRestriction' if self.whole else 'ServiceAccount'}")
+                   f"--{'enable' if self.whole else 'disable'}-admission-plugins={'NodeRestriction' if self.whole else 'ServiceAccount'}", *self.flags)
         self.wait("the API server is ready", lambda: self.ready(), 90)
         (self.dir / "kubeconfig").write_text(json.dumps({
             "apiVersion": "v1", "kind": "Config", "current-context": "x", "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}],
@@ -56,6 +61,13 @@ class Server:
             self.begin("kube-controller-manager", self.binaries / "kube-controller-manager", f"--kubeconfig={self.dir}/kubeconfig",
                        f"--controllers={','.join(self.controllers)}", "--leader-elect=false", "--secure-port=0", f"--service-account-private-key-file={self.dir}/sa.key",
                        f"--root-ca-file={self.dir}/ca.crt", f"--cluster-signing-cert-file={self.dir}/ca.crt", f"--cluster-signing-key-file={self.dir}/ca.key")
+
+    def answers(self, port):
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+            connection.request("GET", "/health")
+            return connection.getresponse().status == 200
+        return False
 
     def ready(self):
         with contextlib.suppress(OSError, Refused, http.client.HTTPException):
