@@ -27,7 +27,7 @@ struct Cluster {
 }
 
 fn meta(namespace: &str, name: String) -> Meta {
-    Meta { namespace: namespace.to_owned(), name, ..Meta::default() }
+    Meta { namespace: namespace.into(), name, ..Meta::default() }
 }
 
 fn rule(verbs: &[&str], group: &str, resources: &[&str]) -> PolicyRule {
@@ -78,14 +78,17 @@ fn cluster(size: usize, stock: &StockPolicy) -> Cluster {
         let account = |name: &str| ServiceAccount { metadata: meta(&namespace, name.to_owned()), ..Default::default() };
         all.accounts.items.extend(["default", "app", "builder"].map(account));
         let mut pod = Pod { metadata: meta(&namespace, "app-0".to_owned()), ..Pod::default() };
-        pod.spec.service_account_name = "app".to_owned();
-        pod.spec.node_name = format!("node-{}", number % 100);
+        pod.spec.service_account_name = "app".into();
+        pod.spec.node_name = format!("node-{}", number % 100).into();
         pod.spec.volumes = vec![Volume { name: "token".to_owned(), token: true, ..Volume::default() }].into();
         all.pods.push(pod);
         for (name, kind) in [("own", "Role"), ("edit", "ClusterRole")] {
             if kind == "Role" {
-                let role =
-                    Role { metadata: meta(&namespace, name.to_owned()), rules: rules(number), aggregation_rule: None };
+                let role = Role {
+                    metadata: meta(&namespace, name.to_owned()),
+                    rules: rules(number).into(),
+                    aggregation_rule: None,
+                };
                 all.roles.push(role);
             }
             let subject = |kind: &str, name: String, namespace: &str| Subject {
@@ -98,11 +101,19 @@ fn cluster(size: usize, stock: &StockPolicy) -> Cluster {
                 subject("Group", format!("team-{}", number % 50), ""),
             ];
             let role_ref = RoleRef { kind: kind.to_owned(), name: name.to_owned() };
-            all.bindings.push(Binding { metadata: meta(&namespace, name.to_owned()), role_ref, subjects });
+            all.bindings.push(Binding {
+                metadata: meta(&namespace, name.to_owned()),
+                role_ref: role_ref.into(),
+                subjects: subjects.into(),
+            });
         }
         let role = format!("operator-{number}");
         if number % 5 == 0 {
-            all.roles.push(Role { metadata: meta("", role.clone()), rules: rules(number), aggregation_rule: None });
+            all.roles.push(Role {
+                metadata: meta("", role.clone()),
+                rules: rules(number).into(),
+                aggregation_rule: None,
+            });
         }
         let subjects = vec![Subject {
             kind: "ServiceAccount".to_owned(),
@@ -111,7 +122,11 @@ fn cluster(size: usize, stock: &StockPolicy) -> Cluster {
         }];
         let role_ref = RoleRef { kind: "ClusterRole".to_owned(), name: format!("operator-{}", number - number % 5) };
         let place = if number % 5 == 0 { "" } else { namespace.as_str() };
-        all.bindings.push(Binding { metadata: meta(place, role), role_ref, subjects });
+        all.bindings.push(Binding {
+            metadata: meta(place, role),
+            role_ref: role_ref.into(),
+            subjects: subjects.into(),
+        });
         all.namespaces.push(Namespace { metadata: meta("", namespace.clone()) });
     }
     all

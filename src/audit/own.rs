@@ -24,7 +24,7 @@ pub fn mark(group: &mut Group, evidence: &Evidence) {
 fn is_all_there_is(own: &OwnCollectors, cluster: &ClusterEvidence) -> bool {
     let claims = |pod: &&Pod| {
         let owners = &pod.metadata.owner_references;
-        pod.metadata.namespace == own.namespace
+        pod.metadata.namespace == own.namespace.as_str()
             && owners.iter().any(|owner| owner.kind == "DaemonSet" && owner.name == own.daemonset)
     };
     cluster.pods.items.iter().filter(claims).all(|pod| own.pods.contains(&pod.metadata.uid))

@@ -24,7 +24,8 @@ pub(crate) fn pss(args: &PssArgs) -> Result<u8, Failure> {
     let asked = LevelVersion::new(args.level, args.version);
     // an API server knows no check newer than itself, and `latest` is its own version
     let evaluator = Evaluator::new(cluster.version.map_or(asked, |server| asked.on(server)));
-    let wanted = |meta: &Meta| args.action.namespace.as_ref().is_none_or(|namespace| *namespace == meta.namespace);
+    let wanted =
+        |meta: &Meta| args.action.namespace.as_ref().is_none_or(|namespace| meta.namespace == namespace.as_str());
     let owners = Owners::new(&cluster.workloads.items);
     let pods = cluster.pods.items.iter().filter(|pod| wanted(&pod.metadata));
     let mut verdicts: Vec<Verdict> = pods.map(|pod| verdict("Pod", &pod.metadata, evaluator.pod(pod))).collect();

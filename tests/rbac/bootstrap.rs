@@ -17,7 +17,7 @@ fn made(name: &str, minor: u16) -> Role {
     let version = Version::kubernetes(minor);
     let rules = own.rules.iter().filter(|rule| rule.in_version(version)).map(|rule| rule.part.clone());
     let mut made = role(name, rules);
-    made.metadata.labels = own.labels.clone();
+    made.metadata.labels = own.labels.clone().into();
     made.aggregation_rule = own.aggregation_rule.clone();
     made
 }
@@ -138,7 +138,7 @@ fn bindings_are_compared_by_role_and_subjects() {
     assert_eq!(of(36).binding(&local), Standing::Stock);
     // the namespace of a user means nothing
     let mut user = binding("cluster-admin", "ClusterRole/cluster-admin", &[]);
-    user.subjects = vec![Subject { namespace: "x".to_owned(), ..subject("group:system:masters") }];
+    user.subjects = vec![Subject { namespace: "x".to_owned(), ..subject("group:system:masters") }].into();
     assert_eq!(of(36).binding(&user), Standing::Stock);
 }
 
@@ -149,7 +149,7 @@ fn aggregated_roles_hold_what_their_parts_hold() {
     assert_eq!(of(36).role(&view), Standing::Stock);
     let mut admin = made("admin", 36);
     for part in ["system:aggregate-to-admin", "system:aggregate-to-edit", "system:aggregate-to-view"] {
-        admin.rules.extend(made(part, 36).rules);
+        admin.rules.extend(made(part, 36).rules.to_vec());
     }
     assert_eq!(of(36).role(&admin), Standing::Stock);
     // without a controller it is empty

@@ -139,11 +139,11 @@ fn whoever_enters_pods_has_their_accounts_and_nodes() {
         small.pods = vec![pod("ci/web", "deployer", "w1")];
         let way = format!("user:jane -> {verbs} {resource} in ci -> sa:ci/deployer -> everything -> cluster-admin");
         leads(&small, Target::ClusterAdmin, &way);
-        small.pods[0].spec.volumes = std::sync::Arc::default();
+        small.pods[0].spec.volumes = Default::default();
         leads_nowhere(&small);
         small.pods = vec![privileged(small.pods.remove(0))];
         leads(&small, Target::NodeRoot, &format!("user:jane -> {verbs} {resource} in ci -> root on a node"));
-        small.pods[0].status.phase = "Succeeded".to_owned();
+        small.pods[0].status.phase = "Succeeded".into();
         leads_nowhere(&small);
     }
 }
@@ -164,7 +164,7 @@ fn a_named_pod_is_entered_alone() {
     let mut small = with_deployer(jane(vec![named(rule("create", "core", "pods/exec"), "web")], Some("ci")));
     small.pods = vec![pod("ci/other", "deployer", "w1"), pod("ci/web", "default", "w1")];
     leads_nowhere(&small);
-    small.pods[1].spec.service_account_name = "deployer".to_owned();
+    small.pods[1].spec.service_account_name = "deployer".into();
     assert!(small.way("user:jane", Target::ClusterAdmin).is_some());
 }
 
@@ -176,7 +176,7 @@ fn the_kubelets_api_enters_every_pod() {
     leads(&small, Target::ClusterAdmin, way);
     leads(&small, Target::NodeRoot, "user:jane -> get nodes/proxy -> root on a node");
     // of one node only its pods
-    small.roles[0].rules = vec![named(rule("get", "core", "nodes/proxy"), "w2")];
+    small.roles[0].rules = vec![named(rule("get", "core", "nodes/proxy"), "w2")].into();
     assert_eq!(small.way("user:jane", Target::ClusterAdmin), None);
     leads(&small, Target::NodeRoot, "user:jane -> get nodes/proxy named w2 -> root on a node");
     small.bindings[0] = binding("ci/jane", "ClusterRole/jane", &["user:jane"]);

@@ -96,13 +96,13 @@ fn constrained_impersonation_gives_what_its_rules_say() {
                -> everything -> cluster-admin";
     leads(&small, Target::ClusterAdmin, way);
     // one half alone is nothing, a star after the prefix is a verb like any other, and it begins with 1.36
-    small.roles[0].rules = vec![token.clone()];
+    small.roles[0].rules = vec![token.clone()].into();
     leads_nowhere(&small);
-    small.roles[0].rules = vec![act.clone()];
+    small.roles[0].rules = vec![act.clone()].into();
     leads_nowhere(&small);
-    small.roles[0].rules = vec![act.clone(), rule("impersonate-on:serviceaccount:*", "*", "*")];
+    small.roles[0].rules = vec![act.clone(), rule("impersonate-on:serviceaccount:*", "*", "*")].into();
     leads_nowhere(&small);
-    small.roles[0].rules = vec![act, token];
+    small.roles[0].rules = vec![act, token].into();
     small.version = Some(Version::kubernetes(35));
     leads_nowhere(&small);
 }

@@ -32,7 +32,7 @@ pub fn paths(verbs: &str, paths: &str) -> PolicyRule {
 /// `namespace/name`, or a name without a namespace.
 pub fn meta(place: &str) -> Meta {
     let (namespace, name) = place.split_once('/').unwrap_or(("", place));
-    Meta { namespace: namespace.to_owned(), name: name.to_owned(), ..Meta::default() }
+    Meta { namespace: namespace.into(), name: name.to_owned(), ..Meta::default() }
 }
 
 /// A role at `namespace/name`, or a cluster role.
@@ -62,7 +62,7 @@ pub fn binding(place: &str, role: &str, subjects: &[&str]) -> Binding {
     let (kind, name) = role.split_once('/').unwrap();
     Binding {
         metadata: meta(place),
-        role_ref: RoleRef { kind: kind.to_owned(), name: name.to_owned() },
+        role_ref: RoleRef { kind: kind.to_owned(), name: name.to_owned() }.into(),
         subjects: subjects.iter().map(|text| subject(text)).collect(),
     }
 }
@@ -70,8 +70,8 @@ pub fn binding(place: &str, role: &str, subjects: &[&str]) -> Binding {
 /// A running pod of an account, with its token.
 pub fn pod(place: &str, account: &str, node: &str) -> Pod {
     let mut pod = Pod { metadata: meta(place), ..Pod::default() };
-    pod.spec.service_account_name = account.to_owned();
-    pod.spec.node_name = node.to_owned();
+    pod.spec.service_account_name = account.into();
+    pod.spec.node_name = node.into();
     pod.spec.containers = vec![Container { name: "main".to_owned(), ..Container::default() }].into();
     pod.spec.volumes = vec![Volume { name: "token".to_owned(), token: true, ..Volume::default() }].into();
     pod
@@ -80,7 +80,7 @@ pub fn pod(place: &str, account: &str, node: &str) -> Pod {
 /// The same with a privileged container.
 pub fn privileged(mut pod: Pod) -> Pod {
     let context = ContainerSecurityContext { privileged: Some(true), ..ContainerSecurityContext::default() };
-    std::sync::Arc::make_mut(&mut pod.spec.containers)[0].security_context = Some(context);
+    pod.spec.containers[0].security_context = Some(context);
     pod
 }
 

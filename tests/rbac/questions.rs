@@ -3,7 +3,7 @@
 use kube_assay::audit::rbac::{
     ANONYMOUS, Aggregation, Decision, Grant, Identity, Index, MASTERS, Name, Place, Request, Scope, describe,
 };
-use kube_assay::evidence::objects::{AggregationRule, Binding, LabelSelector, Role};
+use kube_assay::evidence::objects::{AggregationRule, Binding, LabelSelector, Role, Shared};
 
 use crate::make::{binding, meta, named, paths, role, rule, subject};
 
@@ -164,7 +164,7 @@ fn labelled(mut role: Role, label: &str) -> Role {
 fn aggregating(place: &str, label: &str) -> Role {
     let selector = LabelSelector { match_labels: [(label.to_owned(), "true".to_owned())].into(), ..Default::default() };
     let rule = AggregationRule { cluster_role_selectors: vec![selector] };
-    Role { metadata: meta(place), rules: Vec::new(), aggregation_rule: Some(rule) }
+    Role { metadata: meta(place), rules: Shared::default(), aggregation_rule: Some(rule) }
 }
 
 fn verbs(index: &Index<'_>, name: &str) -> Vec<String> {
@@ -189,7 +189,7 @@ fn aggregated_rules_are_the_union_of_what_is_selected() {
     assert_eq!(verbs(&index, "outer"), ["get", "list", "watch"]);
     // a dump has the rules, and may lack the roles that they came from
     let mut dumped = aggregating("outer", "to-outer");
-    dumped.rules = vec![rule("get", "core", "pods"), rule("patch", "core", "pods")];
+    dumped.rules = vec![rule("get", "core", "pods"), rule("patch", "core", "pods")].into();
     let dump = [dumped, roles[3].clone()];
     assert_eq!(verbs(&Index::new(&dump, &none, Aggregation::Union), "outer"), ["get", "patch", "watch"]);
     let stored = Index::new(&roles, &none, Aggregation::Stored);

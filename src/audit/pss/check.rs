@@ -86,7 +86,7 @@ impl<'a> Subject<'a> {
 
     /// The pod's own security settings, when it has any.
     pub(super) fn security(&self) -> Option<&'a PodSecurityContext> {
-        self.spec.security_context.as_ref()
+        self.spec.security_context.as_deref()
     }
 
     /// False for a pod that names Windows as its system: several checks do not apply to it from 1.25 on.

@@ -52,7 +52,7 @@ impl<'a> Owners<'a> {
     pub fn of_workload(&self, workload: &Workload) -> Owner {
         match controller(&workload.metadata) {
             Some(owner) => self.topmost(&workload.metadata.namespace, owner),
-            None => Owner { kind: workload.kind.clone(), name: workload.metadata.name.clone() },
+            None => Owner { kind: workload.kind.to_string(), name: workload.metadata.name.clone() },
         }
     }
 

@@ -35,7 +35,7 @@ pub(super) fn app_armor(pod: &Subject<'_>) -> Option<Refusal> {
     }
     // any container's annotation counts, even of one that is not there
     let mut annotations = Vec::new();
-    for (key, value) in &pod.meta.annotations {
+    for (key, value) in pod.meta.annotations.iter() {
         let allowed = value.is_empty() || value == "runtime/default" || value.starts_with("localhost/");
         if key.starts_with(APP_ARMOR_ANNOTATION) && !allowed {
             annotations.push(annotation(key, value));

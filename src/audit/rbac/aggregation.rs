@@ -55,7 +55,8 @@ pub(super) fn rules_in_force<'a>(roles: &[&'a Role], aggregation: Aggregation) -
     let labelled = Labelled::new(roles);
     for index in (0..roles.len()).filter(aggregates) {
         let mut seen = HashSet::new();
-        let all = std::iter::once(index).chain(labelled.reached_from(index)).flat_map(|reached| &roles[reached].rules);
+        let all =
+            std::iter::once(index).chain(labelled.reached_from(index)).flat_map(|reached| roles[reached].rules.iter());
         let union = all.filter(|rule| seen.insert(Content(rule))).collect();
         rules[index] = union;
     }
@@ -72,7 +73,7 @@ impl<'r, 'a> Labelled<'r, 'a> {
     fn new(roles: &'r [&'a Role]) -> Self {
         let mut by_label: HashMap<_, Vec<usize>> = HashMap::new();
         for (index, role) in roles.iter().enumerate().filter(|(_, role)| role.metadata.namespace.is_empty()) {
-            for (key, value) in &role.metadata.labels {
+            for (key, value) in role.metadata.labels.iter() {
                 by_label.entry((key.as_str(), value.as_str())).or_default().push(index);
             }
         }

@@ -167,7 +167,7 @@ impl Bootstrap {
     /// Where a role comes from.
     pub fn role(&self, role: &Role) -> Standing {
         let meta = &role.metadata;
-        let Some(stock) = self.roles.get(&(meta.namespace.clone(), meta.name.clone())) else {
+        let Some(stock) = self.roles.get(&(meta.namespace.to_string(), meta.name.clone())) else {
             return Standing::Foreign;
         };
         let mut alterations = Vec::new();
@@ -191,14 +191,14 @@ impl Bootstrap {
     /// Where a binding comes from.
     pub fn binding(&self, binding: &Binding) -> Standing {
         let meta = &binding.metadata;
-        let Some(stock) = self.bindings.get(&(meta.namespace.clone(), meta.name.clone())) else {
+        let Some(stock) = self.bindings.get(&(meta.namespace.to_string(), meta.name.clone())) else {
             return Standing::Foreign;
         };
         let mut alterations = Vec::new();
-        if binding.role_ref != stock.role_ref {
-            alterations.push(Alteration::Refers(binding.role_ref.clone()));
+        if *binding.role_ref != stock.role_ref {
+            alterations.push(Alteration::Refers(RoleRef::clone(&binding.role_ref)));
         }
-        let mut own = binding.subjects.clone();
+        let mut own = binding.subjects.to_vec();
         for subject in own.iter_mut().filter(|subject| subject.kind == "ServiceAccount" && subject.namespace.is_empty())
         {
             subject.namespace.clone_from(&meta.namespace);

@@ -22,11 +22,11 @@ use crate::evidence::objects::{Binding, PolicyRule, Role, Subject};
 /// let rule = PolicyRule {
 ///     verbs: words(&["get"]), api_groups: words(&[""]), resources: words(&["secrets"]), ..PolicyRule::default()
 /// };
-/// let roles = [Role { metadata: named("ci", "reader"), rules: vec![rule], aggregation_rule: None }];
+/// let roles = [Role { metadata: named("ci", "reader"), rules: vec![rule].into(), aggregation_rule: None }];
 /// let bindings = [Binding {
 ///     metadata: named("ci", "readers"),
-///     role_ref: RoleRef { kind: "Role".into(), name: "reader".into() },
-///     subjects: vec![Subject { kind: "Group".into(), name: "dev".into(), namespace: String::new() }],
+///     role_ref: RoleRef { kind: "Role".into(), name: "reader".into() }.into(),
+///     subjects: vec![Subject { kind: "Group".into(), name: "dev".into(), namespace: String::new() }].into(),
 /// }];
 /// let index = Index::new(&roles, &bindings, Aggregation::Stored);
 /// let who = index.who_can(&Request::resource("get", "", "secrets").within(Place::Namespace("ci")));
@@ -152,7 +152,7 @@ impl<'a> Index<'a> {
                 self.roles[role as usize].bindings.push(number);
             }
             let mut subjects = Vec::with_capacity(binding.subjects.len());
-            for subject in &binding.subjects {
+            for subject in binding.subjects.iter() {
                 let Some(principal) = principal(subject, namespace) else { continue };
                 subjects.push(if subject.kind == "ServiceAccount" && subject.namespace.is_empty() {
                     Cow::Owned(Subject { namespace: namespace.to_owned(), ..subject.clone() })

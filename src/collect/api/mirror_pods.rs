@@ -25,7 +25,7 @@ pub(super) fn take(tables: &Tables, pods: &mut [Pod], server: Option<Version>) -
         if pod.is_system_mirror() {
             let instances =
                 pod.spec.containers.iter().filter_map(|container| of_container(tables, pod, container, server));
-            found.extend(instances.map(|instance| (pod.spec.node_name.clone(), instance)));
+            found.extend(instances.map(|instance| (pod.spec.node_name.to_string(), instance)));
         }
         pod.spec.drop_words();
     }

@@ -8,7 +8,7 @@ use super::discovery::{Served, discover};
 use super::list::{Policy, Request};
 use super::sharing::Sharing;
 use crate::collect::objects::action;
-use crate::evidence::objects::{Binding, ClusterEvidence, Listing, Named, Pod, Role, Workload};
+use crate::evidence::objects::{Binding, ClusterEvidence, Listing, Named, Pod, Role, ServiceAccount, Workload};
 use crate::evidence::{Gap, Reason, Value};
 
 /// Controllers: path, resource, kind.
@@ -86,7 +86,7 @@ pub(super) async fn collect(asker: &Asker, evidence: &mut ClusterEvidence) -> Re
     let sharing = RefCell::new(Sharing::default());
     let each_pod = |pod: &mut Pod| {
         pod.drop_words();
-        sharing.borrow_mut().pod(&mut pod.spec);
+        sharing.borrow_mut().pod(pod);
     };
     let names = async {
         let served = discover(asker).await?;
@@ -106,7 +106,7 @@ pub(super) async fn collect(asker: &Asker, evidence: &mut ClusterEvidence) -> Re
         let mut all = Listing { items: Vec::new(), gap: None };
         for (path, what, kind) in WORKLOADS {
             let each = |workload: &mut Workload| {
-                workload.kind = kind.to_owned();
+                workload.kind = kind.into();
                 workload.drop_words();
                 sharing.borrow_mut().workload(workload);
             };
@@ -115,20 +115,23 @@ pub(super) async fn collect(asker: &Asker, evidence: &mut ClusterEvidence) -> Re
         Ok(all)
     };
     let roles = async {
-        let mut all: Listing<Role> = asker.list(rbac("clusterroles").get(), |_| {}).await?;
-        merge(&mut all, asker.list(rbac("roles").get(), |_| {}).await?);
+        let each = |role: &mut Role| sharing.borrow_mut().role(role);
+        let mut all = asker.list(rbac("clusterroles").get(), each).await?;
+        merge(&mut all, asker.list(rbac("roles").get(), each).await?);
         Ok(all)
     };
     let bindings = async {
-        let mut all: Listing<Binding> = asker.list(rbac("clusterrolebindings").get(), |_| {}).await?;
-        merge(&mut all, asker.list(rbac("rolebindings").get(), |_| {}).await?);
+        let each = |binding: &mut Binding| sharing.borrow_mut().binding(binding);
+        let mut all = asker.list(rbac("clusterrolebindings").get(), each).await?;
+        merge(&mut all, asker.list(rbac("rolebindings").get(), each).await?);
         Ok(all)
     };
+    let each_account = |account: &mut ServiceAccount| sharing.borrow_mut().meta(&mut account.metadata);
     let policies = Request::built_in("/apis/networking.k8s.io/v1/networkpolicies", "networkpolicies.networking.k8s.io");
     let found = tokio::try_join!(
         asker.list(Request::built_in("/api/v1/namespaces", "namespaces"), |_| {}),
         asker.list(Request::built_in("/api/v1/nodes", "nodes"), |_| {}),
-        asker.list(Request::built_in("/api/v1/serviceaccounts", "serviceaccounts"), |_| {}),
+        asker.list(Request::built_in("/api/v1/serviceaccounts", "serviceaccounts"), each_account),
         asker.list(policies, |_| {}),
         asker.list(Request::built_in("/api/v1/pods", "pods"), each_pod),
         workloads,

@@ -22,7 +22,7 @@ pub fn attach(tables: &Tables, cluster: &mut ClusterEvidence, mut kubelets: Kube
     }
     if let Some(instance) = kube_proxy {
         for pod in cluster.pods.items.iter().filter(|pod| kube_proxy::owns(pod)) {
-            if let Some(view) = views.get_mut(&pod.spec.node_name)
+            if let Some(view) = views.get_mut(pod.spec.node_name.as_str())
                 && !view.has_any(&[Component::KubeProxy])
             {
                 view.instances.push(instance.clone());

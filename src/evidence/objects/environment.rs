@@ -64,7 +64,10 @@ pub(super) fn env_sources<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
         }),
         (None, _) => None,
     });
-    Ok(sources.collect())
+    let mut sources: Vec<EnvSource> = sources.collect();
+    // it was collected in the place of all variables
+    sources.shrink_to_fit();
+    Ok(sources)
 }
 
 #[derive(Deserialize, Default)]

@@ -5,6 +5,7 @@
 mod environment;
 mod pod;
 mod rbac;
+mod shared;
 mod volume;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ pub use pod::{
     WindowsOptions, Workload, WorkloadSpec,
 };
 pub use rbac::{AggregationRule, Binding, LabelSelector, PolicyRule, Role, RoleRef, Subject};
+pub use shared::Shared;
 pub use volume::{Volume, VolumeKind};
 
 use super::{Gap, Instance, NodeEvidence, Observed, ServerMetrics, Version};
@@ -31,19 +33,28 @@ pub struct Meta {
     pub name: String,
     /// Namespace; empty for cluster-scoped objects.
     #[serde(deserialize_with = "null_is_default")]
-    pub namespace: String,
+    pub namespace: Shared<String>,
     /// Labels.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "map")]
-    pub labels: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "no_entries", deserialize_with = "shared_map")]
+    pub labels: Shared<BTreeMap<String, String>>,
     /// The annotations that a fact reads; all others are dropped while decoding.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "kept_annotations")]
-    pub annotations: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "no_entries", deserialize_with = "kept_annotations")]
+    pub annotations: Shared<BTreeMap<String, String>>,
     /// Owners.
-    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "list")]
-    pub owner_references: Vec<OwnerReference>,
-    /// Unique id.
-    #[serde(deserialize_with = "null_is_default")]
+    #[serde(skip_serializing_if = "no_owners", deserialize_with = "shared_list")]
+    pub owner_references: Shared<Vec<OwnerReference>>,
+    /// Unique id. Of the thousands of objects of a cluster it is kept where it tells this program's own pods from others: of what a
+    /// DaemonSet makes.
+    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "String::is_empty")]
     pub uid: String,
+}
+
+fn no_entries(map: &BTreeMap<String, String>) -> bool {
+    map.is_empty()
+}
+
+fn no_owners(owners: &[OwnerReference]) -> bool {
+    owners.is_empty()
 }
 
 /// Who owns an object.
@@ -71,10 +82,26 @@ const ANNOTATIONS: [&str; 6] = [
     "kubernetes.io/service-account.name",
 ];
 
-fn kept_annotations<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
+fn kept_annotations<'de, D>(deserializer: D) -> Result<Shared<BTreeMap<String, String>>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+{
     let mut all: BTreeMap<String, String> = map(deserializer)?;
     all.retain(|name, _| ANNOTATIONS.iter().any(|prefix| name.starts_with(prefix)));
-    Ok(all)
+    Ok(all.into())
+}
+
+fn shared_map<'de, D>(deserializer: D) -> Result<Shared<BTreeMap<String, String>>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+{
+    map(deserializer).map(Shared::from)
+}
+
+fn shared_list<'de, D: serde::Deserializer<'de>, T: Deserialize<'de> + Default>(
+    deserializer: D,
+) -> Result<Shared<Vec<T>>, D::Error> {
+    list(deserializer).map(Shared::from)
 }
 
 /// JSON null where Go writes an empty value: a null of any field is the field left out (encoding/json).
@@ -93,7 +120,10 @@ where
     T: Deserialize<'de> + Default,
 {
     let all: Vec<Option<T>> = null_is_default(deserializer)?;
-    Ok(all.into_iter().map(Option::unwrap_or_default).collect())
+    let mut all: Vec<T> = all.into_iter().map(Option::unwrap_or_default).collect();
+    // most lists are short and kept for long: the room to grow would be most of them
+    all.shrink_to_fit();
+    Ok(all)
 }
 
 /// The same for a map and its values.

@@ -1,12 +1,10 @@
 //! Pods, and the controllers that make them.
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
 
 use super::environment::{EnvSource, env_from_sources, env_sources};
 use super::volume::Volume;
-use super::{Meta, list, null_is_default};
+use super::{Meta, Shared, list, null_is_default, shared_list};
 
 /// A pod.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -29,7 +27,7 @@ pub struct Pod {
 pub struct PodStatus {
     /// `Pending`, `Running`, `Succeeded`, `Failed`.
     #[serde(deserialize_with = "null_is_default")]
-    pub phase: String,
+    pub phase: Shared<String>,
 }
 
 /// A controller with its pod template: Deployment, DaemonSet, StatefulSet, ReplicaSet, ReplicationController, Job, CronJob; and
@@ -39,7 +37,7 @@ pub struct PodStatus {
 pub struct Workload {
     /// Kind.
     #[serde(deserialize_with = "null_is_default")]
-    pub kind: String,
+    pub kind: Shared<String>,
     /// Name, namespace, owners.
     #[serde(deserialize_with = "null_is_default")]
     pub metadata: Meta,
@@ -99,33 +97,24 @@ pub struct PodTemplate {
     pub spec: PodSpec,
 }
 
-/// A list without spare room, behind what equal pods can share.
-fn shared_list<'de, D: serde::Deserializer<'de>, T: Deserialize<'de> + Default>(
-    deserializer: D,
-) -> Result<Arc<Vec<T>>, D::Error> {
-    let mut items: Vec<T> = list(deserializer)?;
-    items.shrink_to_fit();
-    Ok(Arc::new(items))
-}
-
 /// What a pod runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "the fields of the API")]
 pub struct PodSpec {
     #[serde(deserialize_with = "shared_list")]
-    pub containers: Arc<Vec<Container>>,
+    pub containers: Shared<Vec<Container>>,
     #[serde(deserialize_with = "shared_list")]
-    pub init_containers: Arc<Vec<Container>>,
+    pub init_containers: Shared<Vec<Container>>,
     #[serde(deserialize_with = "shared_list")]
-    pub ephemeral_containers: Arc<Vec<Container>>,
+    pub ephemeral_containers: Shared<Vec<Container>>,
     #[serde(deserialize_with = "shared_list")]
-    pub volumes: Arc<Vec<Volume>>,
+    pub volumes: Shared<Vec<Volume>>,
     #[serde(deserialize_with = "null_is_default")]
-    pub service_account_name: String,
+    pub service_account_name: Shared<String>,
     pub automount_service_account_token: Option<bool>,
     #[serde(deserialize_with = "null_is_default")]
-    pub node_name: String,
+    pub node_name: Shared<String>,
     #[serde(deserialize_with = "null_is_default")]
     pub host_network: bool,
     #[serde(rename = "hostPID", deserialize_with = "null_is_default")]
@@ -133,10 +122,10 @@ pub struct PodSpec {
     #[serde(rename = "hostIPC", deserialize_with = "null_is_default")]
     pub host_ipc: bool,
     pub host_users: Option<bool>,
-    pub os: Option<Os>,
-    pub security_context: Option<PodSecurityContext>,
+    pub os: Option<Shared<Os>>,
+    pub security_context: Option<Shared<PodSecurityContext>>,
     #[serde(deserialize_with = "null_is_default")]
-    pub runtime_class_name: String,
+    pub runtime_class_name: Shared<String>,
 }
 
 impl Pod {
@@ -149,7 +138,7 @@ impl Pod {
         self.metadata.namespace == "kube-system"
             && self.metadata.annotations.contains_key("kubernetes.io/config.mirror")
             && !node.is_empty()
-            && self.metadata.owner_references.iter().any(|owner| owner.kind == "Node" && owner.name == *node)
+            && self.metadata.owner_references.iter().any(|owner| owner.kind == "Node" && *node == owner.name.as_str())
     }
 
     /// Forgets the words of every container that is no static pod's of the system: arguments of ordinary pods are nobody's
@@ -184,7 +173,7 @@ impl PodSpec {
         };
         let lists = [&mut self.containers, &mut self.init_containers, &mut self.ephemeral_containers];
         let lists = lists.into_iter().filter(|list| list.iter().any(told));
-        for container in lists.flat_map(|list| Arc::make_mut(list).iter_mut()) {
+        for container in lists.flat_map(|list| list.iter_mut()) {
             container.command = Vec::new();
             container.args = Vec::new();
             container.env.retain(|variable| !variable.secret.is_empty());

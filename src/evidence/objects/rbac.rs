@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Meta, list, map, null_is_default};
+use super::{Meta, Shared, list, map, null_is_default, shared_list};
 
 /// A Role (with a namespace) or ClusterRole (without).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,8 +14,8 @@ pub struct Role {
     #[serde(deserialize_with = "null_is_default")]
     pub metadata: Meta,
     /// What it allows.
-    #[serde(deserialize_with = "list")]
-    pub rules: Vec<PolicyRule>,
+    #[serde(deserialize_with = "shared_list")]
+    pub rules: Shared<Vec<PolicyRule>>,
     /// Selectors of the cluster roles whose rules a controller copies into this one.
     pub aggregation_rule: Option<AggregationRule>,
 }
@@ -74,7 +74,7 @@ impl LabelSelector {
 }
 
 /// One rule of a role.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PolicyRule {
     /// Verbs, `*` for all.
@@ -103,14 +103,14 @@ pub struct Binding {
     pub metadata: Meta,
     /// The role.
     #[serde(deserialize_with = "null_is_default")]
-    pub role_ref: RoleRef,
+    pub role_ref: Shared<RoleRef>,
     /// Who gets it.
-    #[serde(deserialize_with = "list")]
-    pub subjects: Vec<Subject>,
+    #[serde(deserialize_with = "shared_list")]
+    pub subjects: Shared<Vec<Subject>>,
 }
 
 /// The role of a binding.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RoleRef {
     /// `Role` or `ClusterRole`.

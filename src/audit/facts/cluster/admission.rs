@@ -74,7 +74,7 @@ pub(super) fn default_accounts(context: &ClusterContext<'_>) -> Fact {
         }
     }
     for binding in &cluster.bindings.items {
-        for subject in &binding.subjects {
+        for subject in binding.subjects.iter() {
             let account = match subject.kind.as_str() {
                 "ServiceAccount" if subject.name == "default" => Some(subject.namespace.clone()),
                 "User" => subject

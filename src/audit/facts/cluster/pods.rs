@@ -242,7 +242,7 @@ pub fn of_template(workload: &Workload) -> Option<Pod> {
     let owner = OwnerReference { kind: kind.to_owned(), name, controller: true };
     let metadata = Meta {
         namespace: meta.namespace.clone(),
-        owner_references: vec![owner],
+        owner_references: vec![owner].into(),
         labels: template.metadata.labels.clone(),
         annotations: template.metadata.annotations.clone(),
         ..Meta::default()

@@ -287,7 +287,7 @@ fn masters(context: &ClusterContext<'_>) -> Vec<Offender> {
 
 /// Users in bindings that are nobody's service account and not Kubernetes' own: people who may come by client certificate.
 pub(super) fn people(context: &ClusterContext<'_>) -> Observed<Value> {
-    let subjects = context.cluster.bindings.items.iter().flat_map(|binding| &binding.subjects);
+    let subjects = context.cluster.bindings.items.iter().flat_map(|binding| binding.subjects.iter());
     let mut names: Vec<&str> = subjects
         .filter(|subject| subject.kind == "User" && !subject.name.starts_with("system:"))
         .map(|subject| subject.name.as_str())
