@@ -4,6 +4,7 @@
 //! DaemonSet, by its UID, controls the pod, and it counts for the node that the API says the pod runs on. So root on a node, and
 //! whoever may create pods in our namespace, can lie about that node and about no other.
 
+mod clocks;
 mod cluster;
 mod frames;
 #[cfg(test)]
@@ -14,12 +15,11 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
-use chrono::Utc;
-
 use super::ask::{Asker, Refused};
 use crate::evidence::{NodeEvidence, NodeState, OwnCollectors, Unseen};
+use clocks::Clock;
+use cluster::DaemonSet;
 pub(super) use cluster::{AUDITOR, ApiPod, Node};
-use cluster::{Clock, DaemonSet, Lease};
 pub use written::Written;
 
 /// Wait between two looks at the pods: at first, and at most.
@@ -181,7 +181,7 @@ async fn look(
     if readable.is_empty() {
         return verified;
     }
-    let clocks = clocks(asker).await;
+    let clocks = clocks::of_all(asker).await;
     // as many readers as requests may be in flight: each log that waited would be looked at whenever any of them moves
     let (waiting, done) = (RefCell::new(readable.into_iter()), RefCell::new(Vec::new()));
     let reader = async || {
@@ -275,15 +275,6 @@ async fn read(
         refused: None,
     })?;
     frames::evidence(&log, pod, node, clock, options.max_age)
-}
-
-/// How the clock of each node goes: its kubelet renews its lease every ten seconds by it, and evidence is dated by it too.
-async fn clocks(asker: &Asker) -> HashMap<String, Clock> {
-    let leases =
-        asker.objects::<Lease>("/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases", "leases").await;
-    let now = Utc::now();
-    let clock = |lease: Lease| Some((lease.metadata.name, Clock { skew: lease.spec.renew_time? - now }));
-    leases.items.into_iter().filter_map(clock).collect()
 }
 
 /// Until all of them are done.

@@ -99,26 +99,6 @@ struct Selector {
     match_labels: BTreeMap<String, String>,
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub(in super::super) struct Lease {
-    pub(in super::super) metadata: Metadata,
-    pub(in super::super) spec: LeaseSpec,
-}
-
-/// How a node's clock goes, as its lease tells it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Clock {
-    /// What it is ahead of the auditor's; a lease is up to ten seconds old, and much older when it is not renewed any more.
-    pub(super) skew: chrono::TimeDelta,
-}
-
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(in super::super) struct LeaseSpec {
-    pub(in super::super) renew_time: Option<chrono::DateTime<chrono::Utc>>,
-}
-
 // ---------------------------------------------------------------- nodes
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -492,12 +472,6 @@ fn said(reason: &str, message: &str) -> String {
 }
 
 impl Object for Node {
-    fn key(&self) -> (&str, &str) {
-        ("", &self.metadata.name)
-    }
-}
-
-impl Object for Lease {
     fn key(&self) -> (&str, &str) {
         ("", &self.metadata.name)
     }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Unread;
-use super::cluster::{ApiPod, Clock, Node};
+use super::clocks::Clock;
+use super::cluster::{ApiPod, Node};
 use crate::evidence::frames::{Content, FrameError, OF_A_NODE, Reader, Stream};
 use crate::evidence::{Evidence, NodeEvidence, NodeState, file};
 

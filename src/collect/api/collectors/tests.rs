@@ -8,7 +8,8 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::{Value, json};
 
 use super::Unread;
-use super::cluster::{ApiPod, Clock, DaemonSet, Node};
+use super::clocks::Clock;
+use super::cluster::{ApiPod, DaemonSet, Node};
 use super::frames::evidence;
 use crate::evidence::frames::{Content, Header, frames};
 use crate::evidence::{Evidence, HostFacts, NodeEvidence, NodeState, file};
