@@ -217,10 +217,12 @@ fn decide(check: &Check, context: &Context<'_>, running: bool) -> Judgement {
     let exempt =
         if check.not_applicable_when.is_empty() { None } else { Some(all(&check.not_applicable_when, context)) };
     let truth = match (exempt, pass.truth) {
+        // the subject is there: what exempts it is the reason, not the sentence for where there is none
         (Some(Outcome { truth: Truth::True, found, origins, .. }), _) => {
-            shown.found = found.clone();
+            let why = found.join("; ");
+            shown.found = found;
             shown.origins = origins;
-            Decision::NotApplicable(check.not_applicable.clone())
+            Decision::NotApplicable(why)
         }
         (_, Truth::True) => Decision::Pass,
         (Some(Outcome { truth: Truth::Unknown(gap), .. }), _) => Decision::Unknown(gap),

@@ -79,7 +79,7 @@ const fn files(name: &'static str, about: &'static str) -> FactSpec {
 }
 
 /// Every fact beside settings and gates.
-pub const FACTS: [FactSpec; 37] = [
+pub const FACTS: [FactSpec; 39] = [
     of(
         KubeApiserver,
         "kube-apiserver.anonymous-access",
@@ -121,6 +121,8 @@ pub const FACTS: [FactSpec; 37] = [
     ),
     of(Etcd, "etcd.open-client-listeners", Findings, "client listeners in plain http beyond loopback"),
     of(Etcd, "etcd.plain-client-listeners", Findings, "client listeners in plain http"),
+    of(Etcd, "etcd.open-peer-listeners", Findings, "peer listeners in plain http beyond loopback"),
+    of(Etcd, "etcd.plain-peer-listeners", Findings, "peer listeners in plain http"),
     of(Etcd, "etcd.single-member", Bool, "proven to have no peers"),
     of(Etcd, "etcd.own-certificate-authority", Bool, "its certificate authority is not the cluster's"),
     files("files.kube-apiserver-manifest", "static pod manifest of the API server"),

@@ -4,17 +4,26 @@ use super::{Context, is_loopback};
 use crate::audit::report::Offender;
 use crate::evidence::{Component, Gap, Observed, Origin, Ownership, Reason, Value};
 
-/// Client listeners that speak plain http; with `open`, only those beyond loopback.
+/// Settings that open listeners for clients.
+pub(super) const CLIENTS: [&str; 2] = ["listen-client-urls", HTTP_ALONE];
+
+/// Settings that open listeners for peers.
+pub(super) const PEERS: [&str; 1] = ["listen-peer-urls"];
+
+const HTTP_ALONE: &str = "listen-client-http-urls";
+
+/// Listeners that speak plain http; with `open`, only those beyond loopback.
 ///
-/// Certificates and client authentication mean nothing on such a listener: etcd ignores them and says so in its log.
-pub(super) fn plain_listeners(context: &Context<'_>, open: bool) -> Observed<Vec<Offender>> {
+/// Certificates and client authentication mean nothing on such a listener: etcd ignores them and says so in its log
+/// (server/embed/etcd.go, configurePeerListeners and configureClientListeners, 3.6).
+pub(super) fn plain_listeners(context: &Context<'_>, settings: &[&str], open: bool) -> Observed<Vec<Offender>> {
     let mut offenders = Vec::new();
     let mut origin = None;
-    for setting in ["listen-client-urls", "listen-client-http-urls"] {
+    for setting in settings.iter().copied() {
         match context.setting(setting) {
             // a second listener for HTTP alone, off unless somebody asks for it: a hidden environment that could ask for it
             // does not outweigh client URLs that the command line decides
-            Observed::Unknown(_) if setting == "listen-client-http-urls" => {}
+            Observed::Unknown(_) if setting == HTTP_ALONE => {}
             Observed::Unknown(gap) => return Observed::Unknown(gap),
             Observed::Absent { .. } => {}
             Observed::Seen { value, origin: from, .. } => {

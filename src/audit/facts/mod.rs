@@ -87,12 +87,14 @@ fn computed(name: &str, context: &Context<'_>) -> Fact {
         }
         "kube-apiserver.offered-cipher-suites" => cipher_suites(context, "tls-min-version", "tls-cipher-suites"),
         "kubelet.offered-cipher-suites" => cipher_suites(context, "tlsMinVersion", "tlsCipherSuites"),
-        "kube-controller-manager.loopback-only" | "kube-scheduler.loopback-only" => loopback(context, "bind-address"),
+        "kube-controller-manager.loopback-only" | "kube-scheduler.loopback-only" => serves_loopback(context),
         "kube-proxy.loopback-only" => loopback(context, "metricsBindAddress"),
         "kubelet.serving-certificate" => kubelet::serving_certificate(context),
         "kubelet.unit-denies-addresses" => kubelet::unit_denies_addresses(context),
-        "etcd.open-client-listeners" => Fact::Findings(etcd::plain_listeners(context, true), None),
-        "etcd.plain-client-listeners" => Fact::Findings(etcd::plain_listeners(context, false), None),
+        "etcd.open-client-listeners" => Fact::Findings(etcd::plain_listeners(context, &etcd::CLIENTS, true), None),
+        "etcd.plain-client-listeners" => Fact::Findings(etcd::plain_listeners(context, &etcd::CLIENTS, false), None),
+        "etcd.open-peer-listeners" => Fact::Findings(etcd::plain_listeners(context, &etcd::PEERS, true), None),
+        "etcd.plain-peer-listeners" => Fact::Findings(etcd::plain_listeners(context, &etcd::PEERS, false), None),
         "etcd.single-member" => plain(etcd::single_member(context)),
         "etcd.own-certificate-authority" => plain(etcd::own_authority(context)),
         other => match other.strip_prefix("files.") {
@@ -169,6 +171,23 @@ fn cipher_suites(context: &Context<'_>, minimum: &str, list: &str) -> Fact {
             }
             None => Fact::Value(Observed::unknown(Reason::Unsupported, "default cipher suites are not known"), None),
         },
+    }
+}
+
+/// Where the controller manager or the scheduler serves HTTPS; at port 0 it does not serve at all.
+///
+/// Source: k8s.io/apiserver/pkg/server/options/serving.go (`SecureServingOptions.ApplyTo`).
+fn serves_loopback(context: &Context<'_>) -> Fact {
+    let at_address = loopback(context, "bind-address");
+    if matches!(&at_address, Fact::Value(Observed::Seen { value: Value::Bool(true), .. }, _)) {
+        return at_address;
+    }
+    match context.setting("secure-port") {
+        Observed::Unknown(gap) => Fact::Value(Observed::Unknown(gap), None),
+        Observed::Seen { value: Value::Int(0), origin, .. } => {
+            Fact::Value(Observed::seen(Value::Bool(true), origin), Some("secure-port is 0: nothing listens".to_owned()))
+        }
+        _ => at_address,
     }
 }
 
