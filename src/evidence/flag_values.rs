@@ -83,7 +83,7 @@ pub fn parse_value(kind: &str, text: &str, earlier: Option<&Value>) -> Option<Va
 
 /// True for a text that leaves the flag as it was: pflag's addresses and etcd's URLs take nothing from an empty one.
 pub(super) fn changes_nothing(kind: &str, text: &str) -> bool {
-    matches!(kind, "ip" | "ipText" | "uniqueURLs") && text.is_empty()
+    matches!(kind, "ip" | "ipText" | "ipport" | "uniqueURLs") && text.is_empty()
 }
 
 /// klog's and the logging API's verbosity: `strconv.ParseUint(value, 10, 31)`.

@@ -1,6 +1,6 @@
 //! Facts of the API server that take more than one value.
 
-use super::Context;
+use super::{Context, feature_gate};
 use crate::evidence::components::at_version;
 use crate::evidence::{Document, DocumentRole, Gap, Instance, Observed, Origin, Reason, Value};
 
@@ -218,6 +218,9 @@ fn configured_encryption(context: &Context<'_>) -> Observed<Value> {
         Ok(Some(found)) => found,
     };
     let entries = content.at("resources").and_then(Value::as_list).unwrap_or_default();
+    if let Err(gap) = refused_for_kms_v1(entries, &file.path, context) {
+        return Observed::Unknown(gap);
+    }
     let matches = |entry: &&Value| {
         let resources = entry.at("resources").and_then(Value::as_list).unwrap_or_default();
         resources.iter().any(|resource| matches!(resource.as_text(), Some("secrets" | "secrets." | "*." | "*.*")))
@@ -228,9 +231,30 @@ fn configured_encryption(context: &Context<'_>) -> Observed<Value> {
         .and_then(|entry| entry.at("providers"))
         .and_then(Value::as_list)
         .and_then(<[Value]>::first);
-    let name = writer.map_or("none".to_owned(), |provider| {
-        let text = |key: &str| provider.at(key).and_then(Value::as_text).unwrap_or_default();
-        if text("name") == "kms" { format!("kms-{}", text("version")) } else { text("name").to_owned() }
-    });
+    let name = writer.map_or("none".to_owned(), provider_name);
     Observed::seen(Value::Text(name), from(file))
+}
+
+fn provider_name(provider: &Value) -> String {
+    let text = |key: &str| provider.at(key).and_then(Value::as_text).unwrap_or_default();
+    if text("name") == "kms" { format!("kms-{}", text("version")) } else { text("name").to_owned() }
+}
+
+/// With the feature gate KMSv1 off, as it is by default, an API server refuses a whole file that names a KMS plugin of v1 anywhere: then
+/// the file is not what runs.
+///
+/// Source: k8s.io/apiserver/pkg/server/options/encryptionconfig/config.go (`kmsPrefixTransformer`), 1.29 and later.
+fn refused_for_kms_v1(entries: &[Value], path: &str, context: &Context<'_>) -> Result<(), Gap> {
+    let mut providers = entries.iter().filter_map(|entry| entry.at("providers").and_then(Value::as_list)).flatten();
+    if !providers.any(|provider| provider_name(provider) == "kms-v1") {
+        return Ok(());
+    }
+    match feature_gate("KMSv1", context) {
+        Observed::Unknown(gap) => Err(gap),
+        Observed::Seen { value: Value::Bool(false), .. } => Err(Gap::new(
+            Reason::Malformed,
+            format!("{path} names a KMS plugin of v1, which an API server without the feature gate KMSv1 refuses"),
+        )),
+        _ => Ok(()),
+    }
 }
