@@ -120,13 +120,13 @@ class Cluster:
         """Whether the product is linked statically, as its image is when the Dockerfile makes it."""
         return subprocess.run(["ldd", self.binary], capture_output=True, check=False).returncode != 0
 
-    def image(self) -> Path:
-        """Packs the image and gives it to every node."""
+    def image(self, *nodes: str, **environment: str) -> None:
+        """Packs the image, with an environment of its own, and gives it to nodes (all without any named)."""
         packed = self.state / "image.tar"
-        subprocess.run([Path(__file__).parent / "image", self.binary, packed], check=True)
-        for node in NODES:
+        variables = [word for name, value in environment.items() for word in ("--env", f"{name}={value}")]
+        subprocess.run([Path(__file__).parent / "image", self.binary, packed, *variables], check=True)
+        for node in nodes or NODES:
             self.run(node, "ctr", "-n", "k8s.io", "images", "import", str(packed))
-        return packed
 
     def manifests(self, *arguments: str) -> str:
         """What the product prints for this cluster."""

@@ -5,6 +5,7 @@ import re
 import subprocess
 
 from cluster import NAMESPACE, NODES, REAL, Cluster, wait
+from faults import FAULTS
 from one_off import one_off, one_off_everywhere
 
 # leftover tokens: RBAC cannot grant the names of Secrets without their content, so nothing that is shipped asks for them
@@ -271,4 +272,4 @@ def published() -> set[str]:
 FOOTPRINT = published()
 
 STEPS = (stock, isolation, identity, every_control, one_off, right_removed, image_missing, look_alike, kubelet_stopped, two_at_once,
-         footprint, drift, one_off_everywhere)
+         footprint, drift, *FAULTS, one_off_everywhere)

@@ -50,9 +50,23 @@ pub(super) fn evidence(
     let why = match (state.1, errors.first()) {
         (Some(why), _) => why,
         (None, Some(error)) => format!("its collector's log holds no whole evidence: {}", kind(error)),
-        (None, None) => "its collector's log holds no evidence".to_owned(),
+        (None, None) => match ended_early(&String::from_utf8_lossy(log)) {
+            Some(why) => why.to_owned(),
+            None => "its collector's log holds no evidence".to_owned(),
+        },
     };
     Err(Unread { state: state.0, why, refused: (!refused.is_empty()).then(|| refused.join("; ")) })
+}
+
+/// What a collector says of a collection that brought nothing (`run/frames.rs`, `stay`); the words are ours, not the log's.
+fn ended_early(log: &str) -> Option<&'static str> {
+    let said = log.lines().rev().find(|line| line.starts_with("kube-assay: the collection "))?;
+    Some(match said {
+        said if said.ends_with("(out of memory?)") => {
+            "its collection was killed: out of memory, raise the limit of the collectors"
+        }
+        _ => "its collection ended early: its log says why",
+    })
 }
 
 /// Without the names of streams, which differ from node to node.

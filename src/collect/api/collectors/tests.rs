@@ -93,6 +93,10 @@ fn what_does_not_count_is_named() {
     let cut = told(&log(UID, "m1", now).replace("1/1", "1/2"), now);
     assert!(cut.1.contains("frames are damaged"), "{cut:?}");
     assert_eq!(told("something else\n", now).1, "its collector's log holds no evidence");
+    let killed = told("kube-assay: the collection ended early: killed (out of memory?)\n", now);
+    assert!(killed.1.contains("was killed: out of memory"), "{killed:?}");
+    let other = told("kube-assay: the collection ended early: exit code 4\n", now);
+    assert!(other.1.contains("ended early"), "{other:?}");
 }
 
 /// The newest that counts, whatever stands before and behind it.
