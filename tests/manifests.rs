@@ -164,3 +164,12 @@ fn nothing_that_is_given_becomes_yaml() {
         assert_eq!(ran.code, Some(2), "{arguments:?}");
     }
 }
+
+#[test]
+fn every_right_stands_in_the_documentation() {
+    let page = fs::read_to_string(root().join("docs/in-cluster.md")).unwrap();
+    for right in kube_assay::collect::api::rights::RIGHTS {
+        let named = right.resources.iter().take(5).all(|resource| page.contains(&format!("`{resource}`")));
+        assert!(named && page.contains(right.why), "{right:?}");
+    }
+}

@@ -73,9 +73,6 @@ def log_rotated(cluster: Cluster, held) -> None:
         cluster.restart("w1")
 
 
-log_rotated.long = True
-
-
 def at_work(cluster: Cluster, text: str) -> None:
     """Applies a Job and waits until its auditor runs."""
     cluster.remove(text)
@@ -104,9 +101,6 @@ def api_server_restarted(cluster: Cluster, held) -> None:
         cluster.remove(text)
 
 
-api_server_restarted.long = True
-
-
 def etcd_slowed(cluster: Cluster, held) -> None:
     """etcd answers for a third of the time only."""
     over = threading.Event()
@@ -133,9 +127,6 @@ def etcd_slowed(cluster: Cluster, held) -> None:
         thread.join()
         cluster.run("cp1", "pkill", "-CONT", "-x", "etcd", fails=True)
         cluster.remove(text)
-
-
-etcd_slowed.long = True
 
 
 def replayed(cluster: Cluster, held) -> None:
@@ -213,6 +204,6 @@ def scheduled(cluster: Cluster, held) -> None:
         cluster.remove(text)
 
 
-scheduled.long = True
-
 FAULTS = (tainted, out_of_memory, log_rotated, api_server_restarted, etcd_slowed, replayed, clock_off, scheduled)
+for fault in FAULTS[1:]:
+    fault.long = True
