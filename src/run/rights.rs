@@ -5,9 +5,11 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::{FINISHED, Failure, INCOMPLETE, audit, say, subject};
-use crate::audit::rbac::{Aggregation, Decision, Grant, Identity, Index, Name, Place, Request, Scope, describe};
+use crate::audit::rbac::{
+    Aggregation, Decision, Grant, Identity, Index, Name, Place, Request, Scope, describe, group_of, within_a_namespace,
+};
 use crate::cli::{ActionArgs, CanArgs, WhoCanArgs};
-use crate::evidence::objects::{ClusterEvidence, Meta, Source, Subject};
+use crate::evidence::objects::{ClusterEvidence, Meta, Subject};
 use crate::evidence::{Evidence, Gap, Reason};
 use crate::render::escape::visible;
 
@@ -39,9 +41,9 @@ struct Answer {
 }
 
 pub(crate) fn who_can(args: &WhoCanArgs) -> Result<u8, Failure> {
+    let question = Question::new(&args.resource, args.name.as_deref(), args.action.namespace.as_deref())?;
     let cluster = cluster(&args.action)?;
     let index = index(&cluster);
-    let question = Question::new(&args.resource, args.name.as_deref(), args.action.namespace.as_deref());
     let mut holders: Vec<Holder> = Vec::new();
     for grant in index.who_can(&question.request(&args.verb)) {
         let found = of_subject(grant.subject);
@@ -77,11 +79,11 @@ pub(crate) fn can(args: &CanArgs) -> Result<u8, Failure> {
     let namespace = args.action.namespace.as_deref();
     let mut out = io::stdout().lock();
     if let (Some(verb), Some(resource)) = (&args.verb, &args.resource) {
-        let question = Question::new(resource, args.name.as_deref(), namespace);
+        let question = Question::new(resource, args.name.as_deref(), namespace)?;
         let decision = index.decide(&identity, &question.request(verb));
         let allowed = decision.is_allowed();
         let via = match &decision {
-            Decision::Allowed(grants) => unique(grants),
+            Decision::Allowed(grants) => unique(grants.iter().map(via)),
             _ => Vec::new(),
         };
         if json {
@@ -100,7 +102,14 @@ pub(crate) fn can(args: &CanArgs) -> Result<u8, Failure> {
     if let Some(namespace) = namespace {
         grants.retain(|grant| grant.scope == Scope::Cluster || grant.scope == Scope::Namespace(namespace));
     }
-    let holder = Holder { subject: of_identity(&args.subject), via: unique(&grants) };
+    // what a binding within a namespace cannot give is left out
+    let given = grants.iter().filter_map(|grant| match grant.scope {
+        Scope::Cluster => Some(via(grant)),
+        Scope::Namespace(_) => {
+            within_a_namespace(grant.rule).map(|rule| Via { rule: describe::rule(&rule), ..via(grant) })
+        }
+    });
+    let holder = Holder { subject: of_identity(&args.subject), via: unique(given) };
     if json {
         print_json(&[holder])?;
     } else {
@@ -124,14 +133,30 @@ struct Question<'a> {
 }
 
 impl<'a> Question<'a> {
-    /// `RESOURCE[.GROUP][/SUBRESOURCE]`, or a path that starts with `/`.
-    fn new(resource: &'a str, name: Option<&'a str>, namespace: Option<&'a str>) -> Self {
+    /// `RESOURCE[.GROUP][/SUBRESOURCE]`, or a path that starts with `/`. A resource of Kubernetes' own needs no group.
+    fn new(resource: &'a str, name: Option<&'a str>, namespace: Option<&'a str>) -> Result<Self, Failure> {
         if resource.starts_with('/') {
-            return Self { group: "", resource, subresource: "", name: None, namespace: None };
+            return Ok(Self { group: "", resource, subresource: "", name: None, namespace: None });
         }
         let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
-        let (resource, group) = resource.split_once('.').unwrap_or((resource, ""));
-        Self { group, resource, subresource, name, namespace }
+        let (resource, group) = match resource.split_once('.') {
+            Some(named) => named,
+            None if resource == "*" => (resource, ""),
+            None => (resource, group_of(resource).ok_or_else(|| unknown(resource))?),
+        };
+        // a namespace is asked for within itself (k8s.io/apiserver pkg/endpoints/request)
+        let namespace = match (group, resource, name) {
+            ("", "namespaces", Some(name)) => {
+                if let Some(other) = namespace.filter(|namespace| *namespace != name) {
+                    return Err(Failure::usage(format!(
+                        "a namespace is asked for within itself: {name} is not in {other}"
+                    )));
+                }
+                Some(name)
+            }
+            _ => namespace,
+        };
+        Ok(Self { group, resource, subresource, name, namespace })
     }
 
     fn request(&self, verb: &'a str) -> Request<'a> {
@@ -143,6 +168,12 @@ impl<'a> Question<'a> {
             .named(self.name.map_or(Name::Unnamed, Name::Exact))
             .within(self.namespace.map_or(Place::Cluster, Place::Namespace))
     }
+}
+
+fn unknown(resource: &str) -> Failure {
+    Failure::usage(format!(
+        "Kubernetes itself has no resource {resource}: write the plural, and the group of another's, such as certificates.cert-manager.io"
+    ))
 }
 
 fn subject_of(text: &str) -> Option<Subject> {
@@ -194,9 +225,9 @@ fn via(grant: &Grant<'_>) -> Via {
     }
 }
 
-fn unique(grants: &[Grant<'_>]) -> Vec<Via> {
+fn unique(all: impl Iterator<Item = Via>) -> Vec<Via> {
     let mut found: Vec<Via> = Vec::new();
-    for via in grants.iter().map(via) {
+    for via in all {
         if !found.contains(&via) {
             found.push(via);
         }
@@ -221,11 +252,7 @@ pub(crate) fn cluster(args: &ActionArgs) -> Result<ClusterEvidence, Failure> {
 }
 
 fn index(cluster: &ClusterEvidence) -> Index<'_> {
-    let aggregation = match cluster.source {
-        Source::Api => Aggregation::Stored,
-        Source::Manifests => Aggregation::Union,
-    };
-    Index::new(&cluster.roles.items, &cluster.bindings.items, aggregation)
+    Index::new(&cluster.roles.items, &cluster.bindings.items, Aggregation::of(cluster))
 }
 
 /// Says what could not be read, for an answer rests on it.

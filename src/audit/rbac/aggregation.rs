@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::{Hash, Hasher};
 
-use crate::evidence::objects::{LabelSelector, PolicyRule, Role};
+use crate::evidence::objects::{ClusterEvidence, LabelSelector, PolicyRule, Role, Source};
 
 /// Where the rules of an aggregated cluster role come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +13,20 @@ pub enum Aggregation {
     /// With the union of the selected cluster roles, as the controller will write it: for manifests, which leave them empty. What is
     /// stored counts too: a dump of a cluster has it, and may lack the roles that it came from.
     Union,
+    /// With the union of the selected cluster roles alone, as the controller will write it over what stands there: for manifests that
+    /// are all of a cluster.
+    Selected,
+}
+
+impl Aggregation {
+    /// How the roles of a cluster's evidence come by their rules.
+    pub fn of(cluster: &ClusterEvidence) -> Self {
+        match cluster.source {
+            Source::Api => Self::Stored,
+            Source::Manifests if cluster.complete => Self::Selected,
+            Source::Manifests => Self::Union,
+        }
+    }
 }
 
 /// A rule compared by content.
@@ -55,8 +69,11 @@ pub(super) fn rules_in_force<'a>(roles: &[&'a Role], aggregation: Aggregation) -
     let labelled = Labelled::new(roles);
     for index in (0..roles.len()).filter(aggregates) {
         let mut seen = HashSet::new();
-        let all =
-            std::iter::once(index).chain(labelled.reached_from(index)).flat_map(|reached| roles[reached].rules.iter());
+        let own = (aggregation == Aggregation::Union).then_some(index);
+        // what stands in an aggregated role that is reached is the controller's too
+        let reached = labelled.reached_from(index).into_iter();
+        let reached = reached.filter(|at| aggregation == Aggregation::Union || !aggregates(at));
+        let all = own.into_iter().chain(reached).flat_map(|reached| roles[reached].rules.iter());
         let union = all.filter(|rule| seen.insert(Content(rule))).collect();
         rules[index] = union;
     }

@@ -164,6 +164,11 @@ impl Bootstrap {
         }
     }
 
+    /// Everything that a stock role may allow; nothing for any other.
+    pub fn rules(&self, namespace: &str, name: &str) -> &[PolicyRule] {
+        self.roles.get(&(namespace.to_owned(), name.to_owned())).map_or(&[], |role| &role.may)
+    }
+
     /// Where a role comes from.
     pub fn role(&self, role: &Role) -> Standing {
         let meta = &role.metadata;

@@ -11,6 +11,7 @@ pub mod escalation;
 mod identity;
 mod index;
 mod request;
+mod resources;
 
 pub use aggregation::Aggregation;
 pub use bootstrap::{Alteration, Bootstrap, Standing};
@@ -21,3 +22,4 @@ pub use identity::{
 };
 pub use index::{Decision, Grant, Index, Scope};
 pub use request::{Name, Place, Request, Resource, Target, allows};
+pub use resources::{group_of, within_a_namespace};

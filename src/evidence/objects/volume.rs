@@ -21,6 +21,9 @@ pub struct Volume {
     /// A projected service account token.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub token: bool,
+    /// The token is for others than the API server, which refuses it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub other_audience: bool,
 }
 
 /// The field that names a volume's source (`hostPath`, `configMap`, ...); empty when it has none.
@@ -125,7 +128,21 @@ struct RawProjected {
 #[serde(rename_all = "camelCase", default)]
 struct RawProjectedSource {
     secret: Option<RawRef>,
-    service_account_token: Option<IgnoredAny>,
+    service_account_token: Option<RawToken>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct RawToken {
+    #[serde(deserialize_with = "null_is_default")]
+    audience: String,
+}
+
+impl RawToken {
+    /// True for an audience that no API server has: theirs are issuers, which are https URLs unless `--api-audiences` says otherwise.
+    fn is_for_others(&self) -> bool {
+        !self.audience.is_empty() && !self.audience.starts_with("https://")
+    }
 }
 
 impl<'de> Deserialize<'de> for Volume {
@@ -149,6 +166,9 @@ impl<'de> Deserialize<'de> for Volume {
                         "host_path" => volume.host_path = access.next_value::<Option<_>>()?.unwrap_or_default(),
                         "secrets" => volume.secrets = access.next_value::<Option<_>>()?.unwrap_or_default(),
                         "token" => volume.token = access.next_value::<Option<_>>()?.unwrap_or_default(),
+                        "other_audience" => {
+                            volume.other_audience = access.next_value::<Option<_>>()?.unwrap_or_default();
+                        }
                         "hostPath" => {
                             if let Some(path) = access.next_value::<Option<RawHostPath>>()? {
                                 volume.source = volume.source.or("hostPath");
@@ -164,8 +184,11 @@ impl<'de> Deserialize<'de> for Volume {
                         "projected" => {
                             if let Some(projected) = access.next_value::<Option<RawProjected>>()? {
                                 volume.source = volume.source.or("projected");
-                                volume.token |=
-                                    projected.sources.iter().any(|source| source.service_account_token.is_some());
+                                let tokens = || {
+                                    projected.sources.iter().filter_map(|source| source.service_account_token.as_ref())
+                                };
+                                volume.token |= tokens().next().is_some();
+                                volume.other_audience = volume.token && tokens().all(RawToken::is_for_others);
                                 let secrets = projected.sources.into_iter().filter_map(|source| source.secret);
                                 volume.secrets.extend(secrets.map(|secret| secret.name));
                             }

@@ -38,18 +38,23 @@ pub(super) fn open(question: &Question, context: &ClusterContext<'_>) -> Vec<Off
             open.push(Offender { what: format!("namespace {name}"), found, own: false });
         }
     }
-    if !inventory.namespaces.is_empty() {
-        let exempt = security.exempt().into_iter();
-        open.extend(exempt.map(|what| Offender {
-            what,
-            found: "is exempt from Pod Security everywhere".to_owned(),
-            own: false,
-        }));
-    }
+    open.extend(exempt(context));
     open
 }
 
-/// User namespaces without an enforced level: those that run pods, or those that do not (and those that an engine may cover).
+/// Who is let through in every namespace, where there is one.
+fn exempt(context: &ClusterContext<'_>) -> impl Iterator<Item = Offender> {
+    let exempt = context.inventory.security.exempt();
+    let somewhere = !context.inventory.namespaces.is_empty();
+    exempt.into_iter().filter(move |_| somewhere).map(|what| Offender {
+        what,
+        found: "is exempt from Pod Security everywhere".to_owned(),
+        own: false,
+    })
+}
+
+/// User namespaces without an enforced level: those that run pods, or those that do not (and those that an engine may cover) and who is
+/// let through whatever is enforced.
 pub(super) fn without_policy(context: &ClusterContext<'_>, with_pods: bool) -> Vec<Offender> {
     let (inventory, security) = (context.inventory, &context.inventory.security);
     let engines = engines::enforcing(context.cluster);
@@ -80,6 +85,9 @@ pub(super) fn without_policy(context: &ClusterContext<'_>, with_pods: bool) -> V
             found.push_str(&format!("; what the API server asks by its own configuration is not known: {unread}"));
         }
         offenders.push(Offender { what: format!("namespace {name}"), found, own: false });
+    }
+    if !with_pods {
+        offenders.extend(exempt(context));
     }
     offenders
 }

@@ -63,7 +63,7 @@ fn begins_outside(way: &Path<'_>, context: &ClusterContext<'_>) -> bool {
     let first = way.steps.iter().find(|step| !step.by.is_empty());
     first.is_some_and(|step| {
         step.by.iter().any(|cause| {
-            let foreign = cause.binding.is_none_or(|binding| context.rights.is_foreign(binding, cause.role));
+            let foreign = cause.binding.is_none_or(|binding| context.rights.is_foreign(binding, Some(cause.role)));
             cause.binding.is_some() && foreign
         })
     })

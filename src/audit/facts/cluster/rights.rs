@@ -1,5 +1,6 @@
 //! Who holds a right that few should: by the rules that bindings really grant, Kubernetes' own objects exempt by content.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::{ClusterContext, gap, listed, reaching, with_exemptions};
@@ -19,15 +20,14 @@ pub struct Rights<'a> {
     pub index: Index<'a>,
     stock: Bootstrap,
     roles: HashMap<(&'a str, &'a str), &'a Role>,
+    /// Manifests seldom hold the roles that every cluster has by itself.
+    implies_stock: bool,
 }
 
 impl<'a> Rights<'a> {
     /// Arranges roles and bindings. kubeadm's own objects are exempt where its ConfigMap shows that it set the cluster up.
     pub fn new(cluster: &'a ClusterEvidence, stock: &[StockPolicy]) -> Self {
-        let aggregation = match cluster.source {
-            Source::Api => Aggregation::Stored,
-            Source::Manifests => Aggregation::Union,
-        };
+        let aggregation = Aggregation::of(cluster);
         let kubeadm = super::namespaces::named(cluster, "ConfigMap")
             .iter()
             .any(|map| map.metadata.name == "kubeadm-config" && map.metadata.namespace == "kube-system");
@@ -37,20 +37,31 @@ impl<'a> Rights<'a> {
         Self {
             index: Index::new(&cluster.roles.items, &cluster.bindings.items, aggregation),
             stock: Bootstrap::new(makers, cluster.version),
+            implies_stock: cluster.source == Source::Manifests,
             roles: roles.map(|role| ((role.metadata.namespace.as_str(), role.metadata.name.as_str()), role)).collect(),
         }
     }
 
-    /// The rules that a binding gives; none when its role does not exist.
-    pub(super) fn rules_of(&self, binding: &Binding) -> &[&'a PolicyRule] {
-        let namespace = if binding.role_ref.kind == "Role" { binding.metadata.namespace.as_str() } else { "" };
-        self.index.rules(namespace, &binding.role_ref.name).unwrap_or_default()
+    /// The rules that a binding gives; none when its role does not exist. A role that every cluster has need not be among manifests.
+    pub(super) fn rules_of(&self, binding: &Binding) -> Cow<'_, [&PolicyRule]> {
+        let (namespace, name) = role_of(binding);
+        match self.index.rules(namespace, name) {
+            Some(rules) => Cow::Borrowed(rules),
+            None if self.implies_stock => Cow::Owned(self.stock.rules(namespace, name).iter().collect()),
+            None => Cow::Borrowed(&[]),
+        }
     }
 
-    /// True when a binding of a role gives more than Kubernetes' own does.
-    pub(super) fn is_foreign(&self, binding: &Binding, role: &Role) -> bool {
-        self.stock.binding(binding).widens() || self.stock.role(role).widens()
+    /// True when a binding of a role gives more than Kubernetes' own does; a role that is not there is Kubernetes' own.
+    pub(super) fn is_foreign(&self, binding: &Binding, role: Option<&Role>) -> bool {
+        self.stock.binding(binding).widens() || role.is_some_and(|role| self.stock.role(role).widens())
     }
+}
+
+/// Namespace and name of the role that a binding names; the namespace is empty for a cluster role.
+fn role_of(binding: &Binding) -> (&str, &str) {
+    let namespace = if binding.role_ref.kind == "Role" { binding.metadata.namespace.as_str() } else { "" };
+    (namespace, binding.role_ref.name.as_str())
 }
 
 /// The subjects of a binding, service accounts with their namespace.
@@ -77,38 +88,26 @@ pub(super) fn subjects_of(binding: &Binding) -> impl Iterator<Item = Subject> {
 /// What a question asks of a rule.
 pub(super) struct Question {
     pub(super) name: &'static str,
-    /// The objects have no namespace: a grant within one means nothing.
-    cluster_scoped: bool,
+    /// What a grant within one namespace must allow; none where the objects have no namespace, so that such a grant means nothing.
+    within: Option<fn(&PolicyRule) -> bool>,
     pub(super) asks: fn(&PolicyRule) -> bool,
 }
 
 pub(super) const QUESTIONS: [Question; 10] = [
-    Question { name: "cluster-admin", cluster_scoped: false, asks: everything },
-    Question {
-        name: "read-secrets",
-        cluster_scoped: false,
-        asks: |rule| any(rule, &["get", "list", "watch"], "", "secrets", ""),
-    },
-    Question { name: "create-pods", cluster_scoped: false, asks: creates_pods },
-    Question { name: "escalate", cluster_scoped: false, asks: escalates },
-    Question {
-        name: "create-volumes",
-        cluster_scoped: true,
-        asks: |rule| unnamed(rule, "create", "", "persistentvolumes"),
-    },
-    Question { name: "proxy-nodes", cluster_scoped: true, asks: proxies },
-    Question { name: "read-nodes", cluster_scoped: true, asks: proxies },
+    Question { name: "cluster-admin", within: Some(everything), asks: everything },
+    Question { name: "read-secrets", within: Some(reads_secrets), asks: reads_secrets },
+    Question { name: "create-pods", within: Some(creates_pods), asks: creates_pods },
+    Question { name: "escalate", within: Some(escalates_within), asks: escalates },
+    Question { name: "create-volumes", within: None, asks: |rule| unnamed(rule, "create", "", "persistentvolumes") },
+    Question { name: "proxy-nodes", within: None, asks: proxies },
+    Question { name: "read-nodes", within: None, asks: proxies },
     Question {
         name: "approve-certificates",
-        cluster_scoped: true,
+        within: None,
         asks: |rule| any(rule, &["update", "patch"], "certificates.k8s.io", "certificatesigningrequests", "approval"),
     },
-    Question { name: "change-webhooks", cluster_scoped: true, asks: changes_webhooks },
-    Question {
-        name: "mint-tokens",
-        cluster_scoped: false,
-        asks: |rule| any(rule, &["create"], "", "serviceaccounts", "token"),
-    },
+    Question { name: "change-webhooks", within: None, asks: changes_webhooks },
+    Question { name: "mint-tokens", within: Some(mints_tokens), asks: mints_tokens },
 ];
 
 fn any(rule: &PolicyRule, verbs: &[&str], group: &str, resource: &str, subresource: &str) -> bool {
@@ -128,6 +127,14 @@ fn everything(rule: &PolicyRule) -> bool {
     all(&rule.verbs) && all(&rule.api_groups) && all(&rule.resources) && rule.resource_names.is_empty()
 }
 
+fn reads_secrets(rule: &PolicyRule) -> bool {
+    any(rule, &["get", "list", "watch"], "", "secrets", "")
+}
+
+fn mints_tokens(rule: &PolicyRule) -> bool {
+    any(rule, &["create"], "", "serviceaccounts", "token")
+}
+
 /// Pods, or a controller that makes them.
 fn creates_pods(rule: &PolicyRule) -> bool {
     const MAKERS: [(&str, &str); 8] = [
@@ -143,8 +150,20 @@ fn creates_pods(rule: &PolicyRule) -> bool {
     MAKERS.iter().any(|(group, resource)| unnamed(rule, "create", group, resource))
 }
 
+const RBAC: &str = "rbac.authorization.k8s.io";
+
+/// What a grant within a namespace is good for: cluster roles can be bound there, service accounts of it impersonated. Users, groups,
+/// their ids and extra fields, and the rules of cluster roles, have no namespace.
+fn escalates_within(rule: &PolicyRule) -> bool {
+    let hands_out =
+        any(rule, &["bind"], RBAC, "clusterroles", "") || any(rule, &["bind", "escalate"], RBAC, "roles", "");
+    // constrained impersonation of accounts (`impersonate:serviceaccount`) is asked where they are
+    let constrained = rule.verbs.iter().any(|verb| verb == "impersonate:serviceaccount")
+        && rule.resources.iter().any(|resource| resource == "*" || resource == "serviceaccounts");
+    hands_out || any(rule, &["impersonate"], "", "serviceaccounts", "") || constrained
+}
+
 fn escalates(rule: &PolicyRule) -> bool {
-    const RBAC: &str = "rbac.authorization.k8s.io";
     let hands_out =
         ["roles", "clusterroles"].iter().any(|resource| any(rule, &["bind", "escalate"], RBAC, resource, ""));
     let becomes =
@@ -166,10 +185,16 @@ fn proxies(rule: &PolicyRule) -> bool {
 }
 
 fn changes_webhooks(rule: &PolicyRule) -> bool {
-    let kinds = ["validatingwebhookconfigurations", "mutatingwebhookconfigurations"];
-    kinds.iter().any(|resource| {
-        any(rule, &["create", "update", "patch", "delete"], "admissionregistration.k8s.io", resource, "")
-    })
+    const VERBS: [&str; 5] = ["create", "update", "patch", "delete", "deletecollection"];
+    const KINDS: [&str; 6] = [
+        "validatingwebhookconfigurations",
+        "mutatingwebhookconfigurations",
+        "validatingadmissionpolicies",
+        "validatingadmissionpolicybindings",
+        "mutatingadmissionpolicies",
+        "mutatingadmissionpolicybindings",
+    ];
+    KINDS.iter().any(|resource| any(rule, &VERBS, "admissionregistration.k8s.io", resource, ""))
 }
 
 /// Groups that everybody is in, and nobody in particular.
@@ -200,9 +225,6 @@ pub(super) fn holders(question: &str, broad: bool, context: &ClusterContext<'_>)
     let mut offenders = Vec::new();
     let mut own = Vec::new();
     for binding in &cluster.bindings.items {
-        if known.cluster_scoped && !binding.metadata.namespace.is_empty() {
-            continue;
-        }
         let rule = match granted(binding, known, context) {
             Some((rule, true)) => rule,
             Some((_, false)) => {
@@ -238,9 +260,10 @@ pub(super) fn holders(question: &str, broad: bool, context: &ClusterContext<'_>)
 /// The first rule by which a binding grants what is asked, and whether it is more than Kubernetes' own.
 fn granted(binding: &Binding, question: &Question, context: &ClusterContext<'_>) -> Option<(String, bool)> {
     let rights = context.rights;
-    let rule = rights.rules_of(binding).iter().find(|rule| (question.asks)(rule))?;
-    let namespace = if binding.role_ref.kind == "Role" { binding.metadata.namespace.as_str() } else { "" };
-    let role = rights.roles.get(&(namespace, binding.role_ref.name.as_str()))?;
+    let asks = if binding.metadata.namespace.is_empty() { question.asks } else { question.within? };
+    let rules = rights.rules_of(binding);
+    let rule = rules.iter().find(|rule| asks(rule))?;
+    let role = rights.roles.get(&role_of(binding)).copied();
     Some((describe::rule(rule), rights.is_foreign(binding, role)))
 }
 

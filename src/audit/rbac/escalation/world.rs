@@ -129,7 +129,7 @@ impl<'w> Surroundings<'w> {
             let of_account = self.existing.get(&account).copied().flatten();
             pod.spec.automount_service_account_token.or(of_account).unwrap_or(true)
         };
-        let mounted = pod.spec.volumes.iter().any(|volume| volume.token);
+        let mounted = pod.spec.volumes.iter().any(|volume| volume.token && !volume.other_audience);
         (mounted || (self.world.source == Source::Manifests && by_default())).then_some(account)
     }
 }
