@@ -26,6 +26,31 @@ use support::case::{self, Host, Process};
 use support::host;
 use support::repository::{files, root};
 
+// ---------------------------------------------------------------- documentation
+
+/// The record is what a real cluster gave; the page explains it.
+#[test]
+fn every_verdict_of_a_stock_cluster_that_is_no_pass_is_explained() {
+    let record = fs::read_to_string(root().join("tests/real/cluster/stock-kubeadm.tsv")).unwrap();
+    let recorded: BTreeMap<&str, &str> = record
+        .lines()
+        .filter_map(|line| match line.split('\t').collect::<Vec<_>>()[..] {
+            ["cis-2.1", control, _, verdict, _] if verdict != "pass" => Some((control, verdict)),
+            _ => None,
+        })
+        .collect();
+    let page = fs::read_to_string(root().join("docs/stock-kubeadm.md")).unwrap();
+    let explained: BTreeMap<&str, &str> = page
+        .lines()
+        .filter_map(|line| match line.split('|').map(str::trim).collect::<Vec<_>>()[..] {
+            ["", control, verdict, why, ""] if control.contains('.') && !why.is_empty() => Some((control, verdict)),
+            _ => None,
+        })
+        .collect();
+    assert!(!recorded.is_empty());
+    assert_eq!(explained, recorded);
+}
+
 // ---------------------------------------------------------------- words
 
 /// Texts that have no place in a published repository. Put together here, so that this file does not hold them.
