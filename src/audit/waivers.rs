@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDate};
 
-use super::report::{Control, Group, Node, Waived, WaiverState};
+use super::report::{Control, Group, Node, Offender, Waived, WaiverState};
 use super::verdict::Verdict;
 use crate::benchmark::Waiver;
 
@@ -29,14 +29,13 @@ impl<'a> Waivers<'a> {
         }
         let mut parts = Vec::new();
         for waiver in self.all.iter().filter(|waiver| self.holds(waiver) && concerns(waiver, check, node)) {
-            if waiver.objects.is_empty() {
+            if is_whole(waiver) {
                 group.waiver = Some(waiver.id.clone());
                 parts.push(group);
                 return parts;
             }
-            let accepted = |what: &str| waiver.objects.iter().any(|pattern| matches(pattern, what));
             let (accepted, rest): (Vec<_>, Vec<_>) =
-                std::mem::take(&mut group.offenders).into_iter().partition(|offender| accepted(&offender.what));
+                std::mem::take(&mut group.offenders).into_iter().partition(|offender| accepts(waiver, offender));
             group.offenders = rest;
             if !accepted.is_empty() {
                 parts.push(Group { waiver: Some(waiver.id.clone()), offenders: accepted, ..group.clone() });
@@ -57,8 +56,7 @@ impl<'a> Waivers<'a> {
                 let members = group.subjects.members(nodes.len());
                 let cluster = group.subjects.cluster && concerns(waiver, &control.slug, None);
                 let node = members.into_iter().any(|at| concerns(waiver, &control.slug, Some(&nodes[at].name)));
-                let accepted = |what: &str| waiver.objects.iter().any(|pattern| matches(pattern, what));
-                let objects = waiver.objects.is_empty() || group.offenders.iter().any(|one| accepted(&one.what));
+                let objects = is_whole(waiver) || group.offenders.iter().any(|offender| accepts(waiver, offender));
                 (cluster || node) && objects
             };
             let found =
@@ -94,6 +92,15 @@ pub(super) fn is_waived(verdict: Verdict, groups: &[Group]) -> bool {
         && making.all(|group| group.waiver.is_some())
 }
 
+/// True when it is about whole findings, whatever they name.
+fn is_whole(waiver: &Waiver) -> bool {
+    waiver.objects.is_empty() && !waiver.own_collectors
+}
+
+fn accepts(waiver: &Waiver, offender: &Offender) -> bool {
+    (waiver.own_collectors && offender.own) || waiver.objects.iter().any(|pattern| matches(pattern, &offender.what))
+}
+
 fn concerns(waiver: &Waiver, check: &str, node: Option<&str>) -> bool {
     waiver.checks.iter().any(|known| known == check)
         && (waiver.nodes.is_empty()
@@ -123,7 +130,7 @@ fn matches(pattern: &str, text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::report::{Offender, Subjects};
+    use super::super::report::Subjects;
     use super::*;
 
     #[test]
@@ -151,6 +158,7 @@ mod tests {
             checks: vec!["x".to_owned()],
             nodes: words(nodes),
             objects: words(objects),
+            own_collectors: false,
             reason: "r".to_owned(),
             accepted_by: "a".to_owned(),
             until: NaiveDate::default(),
@@ -194,6 +202,15 @@ mod tests {
         assert_eq!(parts(waiver(&["n*"], &[]), DAY, Some("n1"), fail(&[])), [(w(), 0)]);
         assert_eq!(parts(waiver(&["n*"], &[]), DAY, Some("m1"), fail(&[])), [(None, 0)]);
         assert_eq!(parts(waiver(&["n*"], &[]), DAY, None, fail(&[])), [(None, 0)]);
+    }
+
+    #[test]
+    fn own_collectors_are_known_by_their_mark() {
+        let own = Waiver { own_collectors: true, ..waiver(&[], &[]) };
+        let mut group =
+            group(Verdict::Fail, &["kube-assay/DaemonSet collector", "kube-assay/DaemonSet collector: spec"]);
+        group.offenders[0].own = true;
+        assert_eq!(parts(own, DAY, None, group), [(Some("W".to_owned()), 1), (None, 1)]);
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub struct Waiver {
     pub nodes: Vec<String>,
     /// What the accepted findings are about (`what` of an offender), `*` for any letters; empty for the whole finding.
     pub objects: Vec<String>,
+    /// Accepts what kube-assay's own collectors change in a report, by their mark and never by a name.
+    pub own_collectors: bool,
     /// Why it is accepted.
     pub reason: String,
     /// Who accepted it.
@@ -41,6 +43,8 @@ struct Raw {
     nodes: Vec<Spanned<String>>,
     #[serde(default)]
     objects: Vec<Spanned<String>>,
+    #[serde(default)]
+    own_collectors: bool,
     reason: Spanned<String>,
     accepted_by: Spanned<String>,
     until: Spanned<String>,
@@ -86,6 +90,7 @@ pub fn add_waivers(waivers: &mut Vec<Waiver>, path: &str, text: &str, library: &
             checks: values(raw.checks),
             nodes: values(raw.nodes),
             objects: values(raw.objects),
+            own_collectors: raw.own_collectors,
             reason: raw.reason.value.trim().to_owned(),
             accepted_by: raw.accepted_by.value,
             until,
