@@ -173,3 +173,10 @@ fn every_right_stands_in_the_documentation() {
         assert!(named && page.contains(right.why), "{right:?}");
     }
 }
+
+/// The image bears the version of the program that it holds.
+#[test]
+fn the_image_is_labelled_with_the_version() {
+    let label = format!("org.opencontainers.image.version=\"{}\"", env!("CARGO_PKG_VERSION"));
+    assert!(fs::read_to_string(root().join("Dockerfile")).unwrap().contains(&label));
+}
