@@ -57,10 +57,11 @@ def isolation(cluster: Cluster, held: Held) -> None:
         options = {place: words.split(",") for place, words in mounts}
         held.that("ro" in options["/"] and "ro" in options["/host"], f"{node}: root and host are read-only", mounts[:4])
         # through the collector's own mounts, with all rights of the node's root
-        tried = cluster.run(node, "sh", "-c", f"echo x > /proc/{pids[0]}/root/host/etc/kube-assay-wrote; echo $?", fails=True)
-        held.that(tried.strip() not in ("", "0"), f"{node}: a write below the host's mount fails", tried)
+        tried = cluster.run(node, "sh", "-c", f"touch /proc/{pids[0]}/root/host/kube-assay-wrote; echo $?").strip()
+        held.that(tried == "1", f"{node}: a write below the host's mount fails", tried)
         if "ro" not in options.get("/host/proc", ["rw"]):
-            print(f"{node}: the container runtime here ignores recursiveReadOnly: /host/proc is writable as far as the kernel allows it", flush=True)
+            print(f"{node}: the container runtime here ignores recursiveReadOnly: file systems mounted below the host's root stay writable",
+                  flush=True)
         held.that("/var/run/secrets/kubernetes.io/serviceaccount" not in options, f"{node}: no token", list(options))
         resident = int(status["VmRSS"].split()[0])
         # a static build; one that is linked with shared libraries maps those too
