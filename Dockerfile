@@ -10,7 +10,7 @@ WORKDIR /source
 COPY . .
 # not position-independent: pages of the binary stay the file's, which an idle collector is measured by
 ENV RUSTFLAGS="-C relocation-model=static"
-RUN cargo build --release --locked && cp target/release/kube-assay /kube-assay
+RUN cargo build --release --features object-stores --locked && cp target/release/kube-assay /kube-assay
 
 FROM build AS components
 RUN cargo install --locked --version 0.5.9 cargo-cyclonedx && \

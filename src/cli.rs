@@ -1,5 +1,6 @@
 //! The command line: what can be asked. What is done about it lives in [`crate::run`].
 
+mod history;
 mod in_cluster;
 
 use std::path::PathBuf;
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use history::{DiffArgs, HistoryArgs, RunsArgs};
 use in_cluster::parse_collectors;
 pub use in_cluster::{
     AuditorWords, Capability, CollectorsOf, IMAGE, ManifestKind, ManifestsArgs, NAMESPACE, PlaceArgs, RunArgs,
@@ -20,7 +22,7 @@ use crate::render::FORMATS;
 const EXIT_CODES: &str = "Exit codes:
   0  finished
   1  findings: a control of at least the severity given by --fail-on fails (never without --fail-on)
-  2  usage or configuration error
+  2  usage or configuration error; also when a report or the history could not be written
   3  incomplete: coverage below --min-coverage, or nothing could be read (3 wins over 1)
   4  internal error";
 
@@ -46,8 +48,10 @@ pub enum Command {
     Evaluate(EvaluateArgs),
     /// Turn a JSON report into another format
     Render(RenderArgs),
-    /// Say what changed between two JSON reports
+    /// Say what changed between two JSON reports, or two runs of a history
     Diff(DiffArgs),
+    /// List the runs that `audit --history` kept, with their scores and what changed
+    History(RunsArgs),
     /// Print what is applied to a cluster to audit every node from inside: namespace, rights, collectors, the audit
     Manifests(ManifestsArgs),
     /// Audit every node and the API once from inside the cluster: create what `manifests job` prints, wait, fetch the reports, remove
@@ -174,16 +178,16 @@ pub struct JudgeArgs {
 }
 
 /// Where reports go.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct OutputArgs {
     /// Formats, separated by commas
     #[arg(long, value_delimiter = ',', value_parser = format_names())]
     pub format: Vec<String>,
-    /// File, directory (for several formats or benchmarks), or - for standard output
-    #[arg(long, short, value_name = "FILE|DIR|-", default_value = "-")]
+    /// File, directory (for several formats or benchmarks), the same in an object store (s3://, gs://, az://), or - for standard output
+    #[arg(long, short, value_name = "FILE|DIR|URL|-", default_value = "-")]
     pub output: PathBuf,
     /// Reports other than text on standard output too, as frames behind it: for a log that `unpack` reads
-    #[arg(long, conflicts_with = "output")]
+    #[arg(long)]
     pub frames: bool,
     /// Say nothing beside the report and errors
     #[arg(long, short, conflicts_with = "verbose")]
@@ -208,6 +212,9 @@ pub struct AuditArgs {
     /// Where reports go
     #[command(flatten)]
     pub output: OutputArgs,
+    /// What it is compared with
+    #[command(flatten)]
+    pub history: HistoryArgs,
 }
 
 /// Arguments of `collect`.
@@ -256,23 +263,6 @@ pub struct RenderArgs {
     /// Where reports go
     #[command(flatten)]
     pub output: OutputArgs,
-}
-
-/// Arguments of `diff`.
-#[derive(Debug, Args)]
-pub struct DiffArgs {
-    /// The earlier JSON report
-    #[arg(value_name = "OLD")]
-    pub before: PathBuf,
-    /// The later JSON report
-    #[arg(value_name = "NEW")]
-    pub after: PathBuf,
-    /// Exit with 1 when a control of at least this severity fails on a subject on which it did not
-    #[arg(long, value_name = "SEVERITY")]
-    pub fail_on: Option<SeverityArg>,
-    /// Format
-    #[arg(long, default_value = "text", value_parser = PossibleValuesParser::new(["text", "json"]))]
-    pub format: String,
 }
 
 /// Arguments of `benchmarks`.

@@ -147,6 +147,34 @@ fn what_is_given_stands_everywhere() {
 }
 
 #[test]
+fn a_history_is_a_claim_or_a_url() {
+    let auditor = |arguments: &[&str]| {
+        let all = objects(&printed(&[&["cronjob"], arguments].concat()));
+        of_kind(&all, "CronJob")[0]["spec"]["jobTemplate"]["spec"]["template"]["spec"].clone()
+    };
+    let words = |pod: &Value| -> Vec<String> {
+        pod["containers"][0]["args"].as_array().unwrap().iter().map(|word| word.as_str().unwrap().to_owned()).collect()
+    };
+    let pod = auditor(&["--history", "pvc://audits", "--history-keep", "30"]);
+    assert!(
+        words(&pod).contains(&"--history=/history".to_owned()) && words(&pod).contains(&"--history-keep=30".to_owned())
+    );
+    assert_eq!(pod["volumes"][0]["persistentVolumeClaim"]["claimName"], "audits");
+    assert_eq!(pod["containers"][0]["volumeMounts"][0]["mountPath"], "/history");
+    assert_eq!(pod["securityContext"]["fsGroup"], 65532);
+    let pod = auditor(&["--history", "s3://b/p", "--output-url", "s3://b/out/", "--credentials-secret", "store"]);
+    assert!(
+        words(&pod).contains(&"--history=s3://b/p".to_owned())
+            && words(&pod).contains(&"--output=s3://b/out/".to_owned())
+    );
+    assert_eq!(pod["containers"][0]["envFrom"][0]["secretRef"]["name"], "store");
+    assert!(pod.get("volumes").is_none() && pod["securityContext"].get("fsGroup").is_none());
+    // what the Job is told is what the program takes
+    let told = run(["audit", "--example", "--quiet", "--frames", "--format=text,json", "--output=ftp://a/b"]);
+    assert!(told.exits(2).err.contains("ftp://a/b is no place"));
+}
+
+#[test]
 fn nothing_that_is_given_becomes_yaml() {
     let wrong = [
         ["--namespace", "a: b"],
@@ -158,6 +186,11 @@ fn nothing_that_is_given_becomes_yaml() {
         ["--schedule", "* * * *"],
         ["--schedule", "* * * * \"x"],
         ["--time-zone", "a'b"],
+        ["--history", "s3://a/b: c"],
+        ["--history", "pvc://a}"],
+        ["--history", "/somewhere"],
+        ["--output-url", "s3://a/{b}"],
+        ["--credentials-secret", "a, b"],
     ];
     for arguments in wrong {
         let ran = run([&["manifests", "cronjob"], &arguments[..]].concat());

@@ -1,14 +1,16 @@
 //! What changed between two reports: by check and subject, never by a benchmark's number. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::report::{Control, Report, Subjects};
 use super::verdict::{Severity, Verdict};
 
 /// What changed from one report to a later one.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Drift {
     /// Time of the earlier evidence, RFC 3339, UTC.
     pub from: String,
@@ -28,10 +30,14 @@ pub struct Drift {
     pub nodes_new: Vec<String>,
     /// Nodes that are in the earlier report alone.
     pub nodes_gone: Vec<String>,
+    /// The later report's nodes, into which `subjects` are indexes; left out inside of that report.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<String>,
 }
 
 /// One control that changed.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Change {
     /// Id in the later report's benchmark.
     pub id: String,
@@ -45,15 +51,18 @@ pub struct Change {
     pub before: Verdict,
     /// Verdict after.
     pub after: Verdict,
-    /// Subjects in both reports whose verdict or findings changed: names of nodes, or `cluster`.
-    pub subjects: Vec<Subject>,
+    /// What changed on subjects that both reports have, equal changes together.
+    pub moved: Vec<Moved>,
 }
 
-/// What changed on one subject.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Subject {
-    /// Name of the node, or `cluster`.
-    pub name: String,
+/// The same change on several subjects.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Moved {
+    /// On which of the later report's nodes.
+    pub subjects: Subjects,
+    /// On how many.
+    pub count: usize,
     /// Verdict before.
     pub before: Verdict,
     /// Verdict after.
@@ -67,8 +76,35 @@ pub struct Subject {
 impl Drift {
     /// True when nothing changed at all.
     pub fn is_empty(&self) -> bool {
-        let changes = [&self.new_failures, &self.fixed, &self.other, &self.by_presence, &self.evidence];
-        changes.iter().all(|list| list.is_empty()) && self.nodes_new.is_empty() && self.nodes_gone.is_empty()
+        self.lists().iter().all(|(_, list)| list.is_empty()) && self.nodes_new.is_empty() && self.nodes_gone.is_empty()
+    }
+
+    /// The lists of changes with their headings, the most important first.
+    pub fn lists(&self) -> [(&'static str, &[Change]); 5] {
+        [
+            ("New failures", &self.new_failures),
+            ("Fixed", &self.fixed),
+            ("Other verdicts", &self.other),
+            ("Only because nodes came or went", &self.by_presence),
+            ("Same verdict, other evidence", &self.evidence),
+        ]
+    }
+
+    /// How many of each, in words: `1 new failure, 2 fixed`; `nothing changed` where it is so.
+    pub fn summary(&self) -> String {
+        let several = |count: usize, one: &str, many: &str| {
+            (count > 0).then(|| if count == 1 { format!("1 {one}") } else { format!("{count} {many}") })
+        };
+        let parts = [
+            several(self.new_failures.len(), "new failure", "new failures"),
+            several(self.fixed.len(), "fixed", "fixed"),
+            several(self.other.len() + self.by_presence.len(), "other verdict", "other verdicts"),
+            several(self.evidence.len(), "on other evidence", "on other evidence"),
+            several(self.nodes_new.len(), "new node", "new nodes"),
+            several(self.nodes_gone.len(), "node gone", "nodes gone"),
+        ];
+        let told: Vec<String> = parts.into_iter().flatten().collect();
+        if told.is_empty() { "nothing changed".to_owned() } else { told.join(", ") }
     }
 }
 
@@ -83,36 +119,26 @@ pub fn drift(before: &Report, after: &Report) -> Drift {
         nodes_gone: old_names.difference(&new_names).cloned().collect(),
         ..Drift::default()
     };
-    let controls = |report: &'_ Report| -> BTreeMap<String, Control> {
-        let all = report.controls.iter().chain(&report.own_checks);
-        all.map(|control| (control.slug.clone(), control.clone())).collect()
-    };
-    let old = controls(before);
+    // places of the nodes that both have, the later report's first
+    let old_places: HashMap<&str, usize> =
+        before.nodes.iter().enumerate().map(|(place, node)| (node.name.as_str(), place)).collect();
+    let common: Vec<(usize, usize)> = (after.nodes.iter().enumerate())
+        .filter_map(|(place, node)| Some((place, *old_places.get(node.name.as_str())?)))
+        .collect();
+    let old: BTreeMap<&str, &Control> =
+        before.controls.iter().chain(&before.own_checks).map(|control| (control.slug.as_str(), control)).collect();
     for control in after.controls.iter().chain(&after.own_checks) {
-        let Some(known) = old.get(&control.slug) else { continue };
-        let (was, is) = (by_subject(known, before), by_subject(control, after));
-        let changed: Vec<Subject> = is
-            .iter()
-            .filter_map(|(name, (verdict, found))| {
-                let (old_verdict, old_found) = was.get(name)?;
-                (old_verdict != verdict || old_found != found).then(|| Subject {
-                    name: name.clone(),
-                    before: *old_verdict,
-                    after: *verdict,
-                    found_before: old_found.join("; "),
-                    found_after: found.join("; "),
-                })
-            })
-            .collect();
+        let Some(known) = old.get(control.slug.as_str()) else { continue };
+        let moved = moved(known, before.nodes.len(), control, after.nodes.len(), &common);
         let same_verdict = known.verdict == control.verdict;
-        if same_verdict && changed.is_empty() {
+        if same_verdict && moved.is_empty() {
             continue;
         }
-        let verdict_moved = changed.iter().any(|subject| subject.before != subject.after);
+        let verdict_moved = moved.iter().any(|group| group.before != group.after);
         let list = if verdict_moved || same_verdict {
             let fails = |verdict: Verdict| verdict == Verdict::Fail;
-            let newly = changed.iter().any(|subject| fails(subject.after) && !fails(subject.before));
-            let mended = changed.iter().any(|subject| fails(subject.before) && !fails(subject.after));
+            let newly = moved.iter().any(|group| fails(group.after) && !fails(group.before));
+            let mended = moved.iter().any(|group| fails(group.before) && !fails(group.after));
             match (newly, mended) {
                 (true, _) => &mut drift.new_failures,
                 (false, true) => &mut drift.fixed,
@@ -129,39 +155,94 @@ pub fn drift(before: &Report, after: &Report) -> Drift {
             severity: control.severity,
             before: known.verdict,
             after: control.verdict,
-            subjects: changed,
+            moved,
         });
     }
     drift
 }
 
-/// The worst verdict of each subject, with all that was found on it.
-fn by_subject(control: &Control, report: &Report) -> BTreeMap<String, (Verdict, Vec<String>)> {
-    let mut found: BTreeMap<String, (Verdict, Vec<String>)> = BTreeMap::new();
-    for group in &control.groups {
-        for name in names(&group.subjects, report) {
-            let entry = found.entry(name).or_insert_with(|| (group.verdict, Vec::new()));
-            entry.0 = Verdict::over([entry.0, group.verdict]).unwrap_or(group.verdict);
-            entry.1.push(without_processes(&group.found));
-            entry
-                .1
-                .extend(group.offenders.iter().map(|one| without_processes(&format!("{}: {}", one.what, one.found))));
+/// What changed on the subjects that both have, equal changes together, in the order of their first subject.
+fn moved(
+    before: &Control,
+    before_total: usize,
+    after: &Control,
+    total: usize,
+    common: &[(usize, usize)],
+) -> Vec<Moved> {
+    let (was, is) = (BySubject::of(before, before_total), BySubject::of(after, total));
+    let mut groups: Vec<(Vec<usize>, Moved)> = Vec::new();
+    // thousands of nodes lie in a few groups: each pair of groups is compared once
+    let mut known: HashMap<(&[usize], &[usize]), Option<usize>> = HashMap::new();
+    for (new, old) in common {
+        let (Some(earlier), Some(found)) = (was.nodes.get(old), is.nodes.get(new)) else { continue };
+        let at = *known.entry((earlier, found)).or_insert_with(|| {
+            let change = change(was.found(earlier), is.found(found))?;
+            groups.push((Vec::new(), change));
+            Some(groups.len() - 1)
+        });
+        if let Some(at) = at {
+            groups[at].0.push(*new);
         }
     }
-    found.values_mut().for_each(|(_, texts)| texts.sort());
-    found
+    let of_nodes = groups.into_iter().map(|(nodes, moved)| {
+        let (count, subjects) = (nodes.len(), Subjects::of(nodes, total));
+        Moved { subjects, count, ..moved }
+    });
+    let of_cluster = (!was.cluster.is_empty() && !is.cluster.is_empty())
+        .then(|| change(was.found(&was.cluster), is.found(&is.cluster)))
+        .flatten()
+        .map(|moved| Moved { subjects: Subjects { cluster: true, ..Subjects::default() }, count: 1, ..moved });
+    of_cluster.into_iter().chain(of_nodes).collect()
 }
 
-fn names(subjects: &Subjects, report: &Report) -> Vec<String> {
-    if subjects.cluster {
-        return vec!["cluster".to_owned()];
+/// The worst verdict on a subject, with all that was found on it, in order.
+type Found = (Verdict, Vec<String>);
+
+fn change(before: Found, after: Found) -> Option<Moved> {
+    (before != after).then(|| Moved {
+        subjects: Subjects::default(),
+        count: 0,
+        before: before.0,
+        after: after.0,
+        found_before: before.1.join("; "),
+        found_after: after.1.join("; "),
+    })
+}
+
+/// What was found on each subject of a control.
+struct BySubject {
+    /// Of each group, in order.
+    groups: Vec<Found>,
+    /// The groups of each node.
+    nodes: HashMap<usize, Vec<usize>>,
+    /// The groups of the cluster.
+    cluster: Vec<usize>,
+}
+
+impl BySubject {
+    fn of(control: &Control, total: usize) -> Self {
+        let mut all = Self { groups: Vec::new(), nodes: HashMap::new(), cluster: Vec::new() };
+        for (place, group) in control.groups.iter().enumerate() {
+            let offenders =
+                group.offenders.iter().map(|one| without_processes(&format!("{}: {}", one.what, one.found)));
+            all.groups
+                .push((group.verdict, std::iter::once(without_processes(&group.found)).chain(offenders).collect()));
+            if group.subjects.cluster {
+                all.cluster.push(place);
+            }
+            for node in group.subjects.members(total) {
+                all.nodes.entry(node).or_default().push(place);
+            }
+        }
+        all
     }
-    let all = report.nodes.iter().enumerate();
-    let of = |at: &usize| match &subjects.all_except {
-        Some(except) => !except.contains(at),
-        None => subjects.nodes.contains(at),
-    };
-    all.filter(|(at, _)| of(at)).map(|(_, node)| node.name.clone()).collect()
+
+    fn found(&self, groups: &[usize]) -> Found {
+        let own = || groups.iter().map(|place| &self.groups[*place]);
+        let mut texts: Vec<String> = own().flat_map(|(_, texts)| texts.clone()).collect();
+        texts.sort();
+        (Verdict::over(own().map(|(verdict, _)| *verdict)).unwrap_or(Verdict::Unknown), texts)
+    }
 }
 
 /// A process that was started anew has another id: no change of what is in force.

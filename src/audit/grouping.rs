@@ -171,13 +171,7 @@ fn finish(mut group: Group, members: Vec<usize>, own: &Own, total: usize) -> Gro
         return group;
     }
     group.count = members.len();
-    if members.len() * 2 > total && total > 2 {
-        let mut is_in = vec![false; total];
-        members.iter().for_each(|at| is_in[*at] = true);
-        group.subjects.all_except = Some((0..total).filter(|at| !is_in[*at]).collect());
-    } else {
-        group.subjects.nodes = members;
-    }
+    group.subjects = Subjects::of(members, total);
     group
 }
 

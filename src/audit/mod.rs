@@ -4,6 +4,7 @@ mod control_plane;
 pub mod drift;
 pub mod facts;
 mod grouping;
+pub mod history;
 mod judge;
 mod own;
 pub mod pools;
@@ -89,6 +90,7 @@ pub fn evaluate(input: &Input<'_>) -> Report {
     let waivers = waivers.told(controls.iter().chain(&own_checks), &nodes);
     Report {
         schema: report::SCHEMA.to_owned(),
+        minor: report::MINOR,
         run,
         scores: score::scores(&controls, input.level, input.evidence.nodes.iter().any(|node| !node.is_api_view())),
         coverage: score::coverage(&controls, input),
@@ -97,6 +99,7 @@ pub fn evaluate(input: &Input<'_>) -> Report {
         controls,
         own_checks,
         waivers,
+        history: None,
     }
 }
 

@@ -3,17 +3,20 @@
 //! Equal input gives equal bytes: lists are ordered, maps are sorted, and every time comes from the evidence.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::history::History;
 use super::verdict::{Severity, Verdict};
 use crate::evidence::{Component, NodeState, Ownership, Reason};
 
 /// Name and major version of the report's JSON form.
 pub const SCHEMA: &str = "kube-assay.report/v1";
+/// Minor version: grows when fields are added. 1: `history`.
+pub const MINOR: u32 = 1;
 
 /// One audit against one benchmark.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -21,6 +24,9 @@ pub const SCHEMA: &str = "kube-assay.report/v1";
 pub struct Report {
     /// Always `kube-assay.report/v1`.
     pub schema: String,
+    /// Minor version of the form: 1 more when fields are added; absent in reports of minor version 0.
+    #[serde(default)]
+    pub minor: u32,
     /// What was run, on what, when.
     pub run: Run,
     /// Scores, each with its formula.
@@ -39,6 +45,9 @@ pub struct Report {
     /// Waivers that were given, with what became of them; they change no verdict and no score.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waivers: Vec<Waived>,
+    /// What changed since earlier runs, where a history or a baseline was named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<History>,
 }
 
 /// A waiver and what became of it.
@@ -458,5 +467,14 @@ impl Subjects {
             None => self.nodes.len(),
             Some(except) => total.saturating_sub(except.len()),
         }
+    }
+
+    /// These of so many nodes, by the shorter of both lists.
+    pub fn of(nodes: Vec<usize>, total: usize) -> Self {
+        if total <= 2 || nodes.len() * 2 <= total {
+            return Self { nodes, ..Self::default() };
+        }
+        let members: HashSet<usize> = nodes.into_iter().collect();
+        Self { all_except: Some((0..total).filter(|node| !members.contains(node)).collect()), ..Self::default() }
     }
 }

@@ -37,6 +37,9 @@ pub struct ManifestsArgs {
     /// Lists that components add to are there even when they are empty; not of the command line
     #[arg(skip)]
     pub to_extend: bool,
+    /// What is kept
+    #[command(flatten)]
+    pub kept: KeptArgs,
     /// What else the auditor is told, and in which formats it reports; not of the command line
     #[arg(skip)]
     pub auditor: AuditorWords,
@@ -54,6 +57,7 @@ impl ManifestsArgs {
             every: None,
             output: None,
             to_extend: false,
+            kept: KeptArgs::default(),
             auditor,
         }
     }
@@ -96,6 +100,23 @@ impl Default for PlaceArgs {
     fn default() -> Self {
         Self { namespace: NAMESPACE.to_owned(), image: IMAGE.to_owned(), add_capability: Vec::new(), deadline: 120 }
     }
+}
+
+/// What is kept beyond the Job's log.
+#[derive(Debug, Clone, Default, Args)]
+pub struct KeptArgs {
+    /// Keep a history of runs: pvc://CLAIM, a PersistentVolumeClaim of the namespace, or a URL (s3://, gs://, az://)
+    #[arg(long, value_name = "pvc://CLAIM|URL", value_parser = parse_history)]
+    pub history: Option<String>,
+    /// Runs that the history keeps
+    #[arg(long, value_name = "NUMBER", requires = "history", default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..))]
+    pub history_keep: u32,
+    /// Write the reports there too: s3://, gs://, az://
+    #[arg(long, value_name = "URL", value_parser = parse_url)]
+    pub output_url: Option<String>,
+    /// Secret whose keys are the auditor's environment: credentials and options of the object store
+    #[arg(long, value_name = "NAME", value_parser = parse_name)]
+    pub credentials_secret: Option<String>,
 }
 
 /// Arguments of `run`.
@@ -209,6 +230,27 @@ fn parse_namespace(text: &str) -> Result<String, String> {
         return Err(format!("{text} is no namespace"));
     }
     of_letters(text, 63, "-", "namespace")
+}
+
+fn parse_name(text: &str) -> Result<String, String> {
+    if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        return Err(format!("{text} is no name of an object"));
+    }
+    of_letters(text, 253, "-.", "name of an object")
+}
+
+fn parse_url(text: &str) -> Result<String, String> {
+    match text.parse().map_err(|error: crate::history::StoreError| error.to_string())? {
+        crate::history::Location::Url(_) => of_letters(text, 1000, "-._:/+=~", "URL of this form"),
+        crate::history::Location::Directory(_) => Err(format!("{text} is no URL of an object store")),
+    }
+}
+
+fn parse_history(text: &str) -> Result<String, String> {
+    match text.strip_prefix("pvc://") {
+        Some(claim) => parse_name(claim).map(|claim| format!("pvc://{claim}")),
+        None => parse_url(text),
+    }
 }
 
 fn parse_image(text: &str) -> Result<String, String> {

@@ -15,6 +15,7 @@ use tera::{Context, Tera};
 use super::{Layout, RenderError};
 use crate::audit::report::Report;
 
+mod change;
 mod controls;
 mod data;
 mod nodes;
@@ -26,9 +27,10 @@ mod words;
 
 const STYLE: &str = include_str!("../../templates/report.css");
 const SCRIPT: &str = include_str!("../../templates/report.js");
-const TEMPLATES: [(&str, &str); 5] = [
+const TEMPLATES: [(&str, &str); 6] = [
     ("report.html", include_str!("../../templates/report.html")),
     ("summary.html", include_str!("../../templates/summary.html")),
+    ("change.html", include_str!("../../templates/change.html")),
     ("sections.html", include_str!("../../templates/sections.html")),
     ("nodes.html", include_str!("../../templates/nodes.html")),
     ("method.html", include_str!("../../templates/method.html")),

@@ -6,6 +6,7 @@ mod json;
 mod prometheus;
 mod summary;
 mod text;
+pub(crate) mod trend;
 
 use std::io::{self, Write};
 

@@ -1,5 +1,6 @@
 //! The summary that a person reads in a terminal: what fails first, what to do about it, what was not looked at.
 
+mod change;
 mod nodes;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ pub(super) fn render(report: &Report, layout: &Layout, out: &mut dyn Write) -> R
     let mut page = Page { out, layout, waivers: &report.waivers };
     page.head(report)?;
     page.scores(report)?;
+    page.change(report)?;
     page.controls(report, Verdict::Fail, "Fails")?;
     page.controls(report, Verdict::Review, "Needs a person")?;
     page.idle_waivers(report)?;

@@ -5,12 +5,14 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+use super::history::Since;
 use super::output::{Plan, plan, write_file};
 use super::subject::{self, Subjects};
 use super::{FINDINGS, FINISHED, Failure, INCOMPLETE, say};
-use crate::audit::report::{Report, SCHEMA};
+use crate::audit::report::{MINOR, Report, SCHEMA};
 use crate::audit::verdict::Verdict;
 use crate::audit::{self, Input};
 use crate::benchmark::{self, Index, Library, Severity, Waiver};
@@ -23,11 +25,20 @@ pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Now, RFC 3339, UTC, whole seconds; `SOURCE_DATE_EPOCH` takes its place where it is set.
 pub(crate) fn now() -> String {
+    clock().to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+}
+
+/// The same with milliseconds: runs that follow each other closely are in order.
+pub(super) fn now_to_the_millisecond() -> String {
+    clock().to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
+}
+
+fn clock() -> chrono::DateTime<chrono::Utc> {
     let fixed = std::env::var("SOURCE_DATE_EPOCH")
         .ok()
         .and_then(|text| text.parse().ok())
         .and_then(|seconds| chrono::DateTime::from_timestamp(seconds, 0));
-    fixed.unwrap_or_else(chrono::Utc::now).to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+    fixed.unwrap_or_else(chrono::Utc::now)
 }
 
 /// The library, with the user's own checks.
@@ -84,14 +95,16 @@ pub(crate) fn audit(args: &AuditArgs) -> Result<u8, Failure> {
     let tables = benchmark::tables()?;
     let library = library(&tables, &args.judge.checks)?;
     let waivers = waivers(&args.judge.waivers, &library)?;
-    let subjects = subject::collect(&args.host, &tables, args.output.quiet)?;
+    let mut subjects = subject::collect(&args.host, &tables, args.output.quiet)?;
     let nothing = subject::nothing_found(&subjects.evidence);
     if nothing && plan.shows_text() && args.host.host_root.is_none() {
         return Err(Failure::incomplete(
             "found nothing of Kubernetes on this host: run it on a node as root, or with --host-root DIR in a container that has the host mounted; `kube-assay audit --example` shows a report of a recorded cluster",
         ));
     }
-    let code = judge(&args.judge, subjects, &plan, tables, library, &waivers)?;
+    // nothing is nothing to keep
+    let since = if nothing { None } else { Some(Since::of(&args.history, &mut subjects.evidence)?) };
+    let code = judge(&args.judge, subjects, &plan, Rules { tables, library, waivers: &waivers }, since)?;
     if args.output.verbose {
         say(&footprint(started));
     }
@@ -157,7 +170,7 @@ pub(crate) fn evaluate(args: &EvaluateArgs) -> Result<u8, Failure> {
                 .map(|node| format!("evidence of host {}, collected {}", node.name, node.collected_at)),
         );
     }
-    judge(&args.judge, Subjects { evidence, lines }, &plan, tables, library, &waivers)
+    judge(&args.judge, Subjects { evidence, lines }, &plan, Rules { tables, library, waivers: &waivers }, None)
 }
 
 /// Reads an evidence file, or standard input, and its digest.
@@ -170,13 +183,13 @@ pub(crate) fn read_evidence(path: &Path, evidence: &mut Evidence) -> Result<(), 
     };
     read.map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
     file::read(bytes.as_slice(), evidence).map_err(|error| Failure::usage(format!("{} {error}", path.display())))?;
-    let digest = Sha256::digest(&bytes).iter().fold(String::new(), |mut text, byte| {
-        use std::fmt::Write as _;
-        let _ = write!(text, "{byte:02x}");
-        text
-    });
-    evidence.sha256.push(digest);
+    evidence.sha256.push(digest(&bytes));
     Ok(())
+}
+
+/// SHA-256, hexadecimal.
+pub(super) fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 pub(crate) fn render(args: &RenderArgs) -> Result<u8, Failure> {
@@ -187,23 +200,48 @@ pub(crate) fn render(args: &RenderArgs) -> Result<u8, Failure> {
 
 /// Reads a JSON report, or standard input.
 pub(crate) fn read_report(path: &Path) -> Result<Report, Failure> {
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     let read = if path == Path::new("-") {
-        io::stdin().read_to_string(&mut text)
+        io::stdin().read_to_end(&mut bytes)
     } else {
-        fs::File::open(path).and_then(|mut file| file.read_to_string(&mut text))
+        fs::File::open(path).and_then(|mut file| file.read_to_end(&mut bytes))
     };
     read.map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
-    let report: Report = serde_json::from_str(&text)
-        .map_err(|error| Failure::usage(format!("{} is no report of the form {SCHEMA}: {error}", path.display())))?;
-    if report.schema != SCHEMA {
-        return Err(Failure::usage(format!(
-            "{} has the form {:?}, this version reads {SCHEMA}",
-            path.display(),
-            report.schema
-        )));
+    parse_report(&bytes).map_err(|why| Failure::usage(format!("{} {why}", path.display())))
+}
+
+/// What of a report tells whether this version reads it.
+#[derive(Deserialize)]
+struct Form {
+    schema: String,
+    #[serde(default)]
+    minor: u32,
+}
+
+/// Reads a report in its JSON form; otherwise what is wrong with it, behind its name.
+pub(super) fn parse_report(bytes: &[u8]) -> Result<Report, String> {
+    let wrong = |error: &serde_json::Error| format!("is no report of the form {SCHEMA}: {error}");
+    let form: Form = serde_json::from_slice(bytes).map_err(|error| wrong(&error))?;
+    if form.schema != SCHEMA {
+        return Err(format!("has the form {:?}, this version reads {SCHEMA}", form.schema));
     }
-    Ok(report)
+    serde_json::from_slice(bytes).map_err(|error| {
+        if form.minor > MINOR {
+            format!(
+                "is of minor version {}, this version reads {SCHEMA} up to {MINOR}: use a newer kube-assay",
+                form.minor
+            )
+        } else {
+            wrong(&error)
+        }
+    })
+}
+
+/// What evidence is judged by.
+struct Rules<'a> {
+    tables: Tables,
+    library: Library,
+    waivers: &'a [Waiver],
 }
 
 /// The benchmarks to hold the evidence against, each with why it was chosen.
@@ -225,10 +263,10 @@ fn judge(
     args: &JudgeArgs,
     mut subjects: Subjects,
     plan: &Plan,
-    tables: Tables,
-    library: Library,
-    waivers: &[Waiver],
+    rules: Rules<'_>,
+    mut since: Option<Since<'_>>,
 ) -> Result<u8, Failure> {
+    let Rules { tables, library, waivers } = rules;
     subjects.evidence.join_views(&tables);
     let chosen = choose(args, &subjects.evidence, &library)?;
     subject::narrow_by_skew(&mut subjects.evidence);
@@ -248,12 +286,16 @@ fn judge(
             version: VERSION,
         })
     };
-    let reports: Vec<Report> = chosen.iter().map(judged).collect();
+    let mut reports: Vec<Report> = chosen.iter().map(judged).collect();
     // a page is made of its report alone: what the report was made of would double the memory of the run
     drop((subjects, stock, chosen, library, tables));
+    if let Some(since) = &mut since {
+        reports.iter_mut().for_each(|report| since.compare(report));
+    }
     let (mut code, mut complaints) = (FINISHED, Vec::new());
+    let mut written = Ok(());
     for report in &reports {
-        plan.write(report, reports.len() > 1)?;
+        written = written.and(plan.write(report, reports.len() > 1));
         if !plan.shows_text() && !plan.quiet {
             say(&crate::render::sentence(report));
         }
@@ -267,7 +309,11 @@ fn judge(
     for complaint in complaints {
         say(&format!("kube-assay: {complaint}"));
     }
-    Ok(code)
+    let kept = since.map_or(Ok(()), |since| since.keep(&reports, plan.quiet));
+    if let (Err(failure), Err(_)) = (&kept, &written) {
+        failure.tell();
+    }
+    written.and(kept).map(|()| code)
 }
 
 fn exit_code(args: &JudgeArgs, report: &Report) -> (u8, Option<String>) {

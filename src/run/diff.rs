@@ -1,17 +1,26 @@
-//! `diff`: what changed between two reports.
+//! `diff`: what changed between two reports, or two runs of a history.
 
 use std::io::Write;
 
 use super::audit::read_report;
+use super::history::reports_of;
 use super::{FINDINGS, FINISHED, Failure};
-use crate::audit::drift::{Change, Drift, drift};
+use crate::audit::drift::{Change, Drift, Moved, drift};
 use crate::benchmark::Severity;
 use crate::cli::DiffArgs;
 use crate::render::escape::visible;
 
 pub(super) fn diff(args: &DiffArgs) -> Result<u8, Failure> {
-    let (before, after) = (read_report(&args.before)?, read_report(&args.after)?);
-    let found = drift(&before, &after);
+    let mut of_runs = [None, None];
+    if let Some(location) = &args.history {
+        let names = [args.before.to_string_lossy(), args.after.to_string_lossy()];
+        of_runs = reports_of(location, [&names[0], &names[1]], args.benchmark.as_deref())?;
+    }
+    let [before, after] = of_runs;
+    let before = before.map_or_else(|| read_report(&args.before), Ok)?;
+    let after = after.map_or_else(|| read_report(&args.after), Ok)?;
+    let mut found = drift(&before, &after);
+    found.nodes = after.nodes.into_iter().map(|node| node.name).collect();
     let mut out = std::io::stdout().lock();
     if args.format == "json" {
         serde_json::to_writer_pretty(&mut out, &found).map_err(|error| Failure::internal(error.to_string()))?;
@@ -26,20 +35,13 @@ pub(super) fn diff(args: &DiffArgs) -> Result<u8, Failure> {
 }
 
 fn text(drift: &Drift) -> String {
-    let mut lines = vec![format!("From {} to {}", drift.from, drift.to)];
+    let mut lines = vec![format!("From {} to {}", visible(&drift.from), visible(&drift.to))];
     if drift.is_empty() {
         lines.push("Nothing changed.".to_owned());
     }
-    let sections = [
-        ("New failures", &drift.new_failures),
-        ("Fixed", &drift.fixed),
-        ("Other verdicts", &drift.other),
-        ("Only because nodes came or went", &drift.by_presence),
-        ("Same verdict, other evidence", &drift.evidence),
-    ];
-    for (heading, changes) in sections.into_iter().filter(|(_, changes)| !changes.is_empty()) {
+    for (heading, changes) in drift.lists().into_iter().filter(|(_, changes)| !changes.is_empty()) {
         lines.push(format!("\n{heading} ({})", changes.len()));
-        changes.iter().for_each(|change| tell(change, &mut lines));
+        changes.iter().for_each(|change| tell(change, &drift.nodes, &mut lines));
     }
     for (heading, names) in [("Nodes that are new", &drift.nodes_new), ("Nodes that are gone", &drift.nodes_gone)] {
         if !names.is_empty() {
@@ -50,7 +52,7 @@ fn text(drift: &Drift) -> String {
     lines.join("\n")
 }
 
-fn tell(change: &Change, lines: &mut Vec<String>) {
+fn tell(change: &Change, nodes: &[String], lines: &mut Vec<String>) {
     let verdicts = if change.before == change.after {
         change.after.to_string()
     } else {
@@ -59,19 +61,28 @@ fn tell(change: &Change, lines: &mut Vec<String>) {
     let (id, title) = (visible(&change.id), visible(&change.title));
     lines.push(format!("  {verdicts:<18} {:<8} {id:<7} {title}", change.severity.to_string()));
     const MOST: usize = 5;
-    for subject in change.subjects.iter().take(MOST) {
-        let moved = if subject.before == subject.after {
-            String::new()
-        } else {
-            format!(" {} -> {}", subject.before, subject.after)
-        };
-        lines.push(format!("      {}{moved}", visible(&subject.name)));
-        lines.push(format!("        was {}", cut(&subject.found_before)));
-        lines.push(format!("        is  {}", cut(&subject.found_after)));
+    for group in change.moved.iter().take(MOST) {
+        let verdicts =
+            if group.before == group.after { String::new() } else { format!(" {} -> {}", group.before, group.after) };
+        lines.push(format!("      {}{verdicts}", visible(&names(group, nodes))));
+        lines.push(format!("        was {}", cut(&group.found_before)));
+        lines.push(format!("        is  {}", cut(&group.found_after)));
     }
-    if change.subjects.len() > MOST {
-        lines.push(format!("      and {} more", change.subjects.len() - MOST));
+    if change.moved.len() > MOST {
+        lines.push(format!("      and {} more", change.moved.len() - MOST));
     }
+}
+
+/// `cp1, w1 and 3 more`.
+fn names(group: &Moved, nodes: &[String]) -> String {
+    const MOST: usize = 5;
+    if group.subjects.cluster {
+        return "cluster".to_owned();
+    }
+    let places = group.subjects.members(nodes.len());
+    let named: Vec<&str> = places.iter().take(MOST).filter_map(|place| Some(nodes.get(*place)?.as_str())).collect();
+    let more = if places.len() > MOST { format!(" and {} more", places.len() - MOST) } else { String::new() };
+    format!("{}{more}", named.join(", "))
 }
 
 fn cut(text: &str) -> String {

@@ -117,6 +117,12 @@ pub(super) fn text(args: &ManifestsArgs) -> Result<String, Failure> {
     let (which, expressions) = nodes.unwrap_or_default();
     context.insert("which", which);
     context.insert("expressions", expressions);
+    let claim = args.kept.history.as_deref().and_then(|history| history.strip_prefix("pvc://"));
+    context.insert("history", &args.kept.history.as_deref().map(|url| if claim.is_some() { "/history" } else { url }));
+    context.insert("history_keep", &args.kept.history_keep);
+    context.insert("claim", &claim);
+    context.insert("output_url", &args.kept.output_url);
+    context.insert("credentials", &args.kept.credentials_secret);
     context.insert("with_collectors", &collectors);
     context.insert("collectors", &collectors);
     let wanted = |right: &&Right| collectors || right.namespace.is_none_or(is_of_cluster);
@@ -183,5 +189,11 @@ fn command(args: &ManifestsArgs) -> String {
     if args.place.image != crate::cli::IMAGE {
         words.push(format!("--image {}", args.place.image));
     }
+    let of_store = [
+        ("--history", &args.kept.history),
+        ("--output-url", &args.kept.output_url),
+        ("--credentials-secret", &args.kept.credentials_secret),
+    ];
+    words.extend(of_store.into_iter().filter_map(|(option, value)| Some(format!("{option} {}", value.as_ref()?))));
     words.join(" ")
 }

@@ -6,6 +6,7 @@ mod effective;
 mod example;
 mod explain;
 mod frames;
+mod history;
 mod kustomize;
 mod manifests;
 mod one_off;
@@ -28,7 +29,7 @@ use crate::cli::{Cli, Command};
 pub const FINISHED: u8 = 0;
 /// A control of at least the severity of `--fail-on` fails.
 pub const FINDINGS: u8 = 1;
-/// Usage or configuration error.
+/// Usage or configuration error; a report or a history that could not be written.
 pub const USAGE: u8 = 2;
 /// Coverage below `--min-coverage`, or nothing could be read.
 pub const INCOMPLETE: u8 = 3;
@@ -53,6 +54,13 @@ impl Failure {
 
     pub(crate) fn internal(message: impl Into<String>) -> Self {
         Self { code: INTERNAL, message: message.into() }
+    }
+
+    /// Says it on standard error.
+    pub(crate) fn tell(&self) {
+        if !self.message.is_empty() {
+            say(&format!("kube-assay: {}", self.message));
+        }
     }
 }
 
@@ -86,9 +94,7 @@ pub fn main() -> ExitCode {
     let code = match done {
         Ok(Ok(code)) => code,
         Ok(Err(failure)) => {
-            if !failure.message.is_empty() {
-                say(&format!("kube-assay: {}", failure.message));
-            }
+            failure.tell();
             failure.code
         }
         Err(_) => {
@@ -126,6 +132,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Manifests(args) => manifests::manifests(&args),
         Command::Diff(args) => diff::diff(&args),
         Command::Run(args) => one_off::run(&args),
+        Command::History(args) => history::history(&args),
         Command::Unpack(args) => frames::unpack(&args),
         Command::Benchmarks(args) => explain::benchmarks(&args),
         Command::Explain(args) => explain::explain(&args),

@@ -8,6 +8,7 @@ use super::{Failure, say};
 use crate::audit::report::Report;
 use crate::cli::OutputArgs;
 use crate::evidence::frames::{self, Content};
+use crate::history::{Location, Store};
 use crate::render::{self, Format, Layout, RenderError};
 
 /// Where the reports of a run go.
@@ -20,12 +21,14 @@ pub(crate) enum Target {
     Frames,
     /// One file a format and benchmark.
     Directory(PathBuf),
+    /// The same in an object store; or one file, where it has a name.
+    Store(Box<Store>, Option<String>),
 }
 
 /// What was asked for, checked before any work is done.
 pub(crate) struct Plan {
-    pub(crate) formats: Vec<&'static Format>,
-    pub(crate) target: Target,
+    formats: Vec<&'static Format>,
+    targets: Vec<Target>,
     pub(crate) quiet: bool,
     layout: Layout,
 }
@@ -42,6 +45,26 @@ pub(crate) fn plan(args: &OutputArgs, reports: usize) -> Result<Plan, Failure> {
     }
     let formats: Vec<&'static Format> = names.iter().filter_map(|name| render::format(name)).collect();
     let several = formats.len() * reports > 1;
+    let text = args.output.to_string_lossy();
+    if text.contains("://") {
+        return match text.parse::<Location>().map_err(|error| Failure::usage(error.to_string()))? {
+            Location::Directory(path) => {
+                let slash = if text.ends_with('/') { "/" } else { "" };
+                plan(&OutputArgs { output: format!("{}{slash}", path.display()).into(), ..args.clone() }, reports)
+            }
+            Location::Url(url) => {
+                let mut targets = vec![in_store(&url, several || text.ends_with('/'))?];
+                if args.frames {
+                    targets.push(Target::Frames);
+                }
+                let layout = Layout { verbose: args.verbose, ..Layout::default() };
+                Ok(Plan { formats, targets, quiet: args.quiet, layout })
+            }
+        };
+    }
+    if args.frames && args.output != Path::new("-") {
+        return Err(Failure::usage("--frames go to standard output: beside them --output takes a URL alone"));
+    }
     let directory = args.output.is_dir() || args.output.as_os_str().to_string_lossy().ends_with('/');
     let target = if args.frames {
         Target::Frames
@@ -72,20 +95,51 @@ pub(crate) fn plan(args: &OutputArgs, reports: usize) -> Result<Plan, Failure> {
         && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
         && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
     let layout = Layout { width: width.clamp(40, 160), colour, verbose: args.verbose };
-    Ok(Plan { formats, target, quiet: args.quiet, layout })
+    Ok(Plan { formats, targets: vec![target], quiet: args.quiet, layout })
+}
+
+/// A place in an object store: `several` files below it, or one file.
+fn in_store(url: &str, several: bool) -> Result<Target, Failure> {
+    let (place, name) = match url.rsplit_once('/') {
+        Some((place, name)) if !several && !place.ends_with('/') => (place, Some(name.to_owned())),
+        _ => (url, None),
+    };
+    let opened = place.parse().and_then(|location| Store::make(&location));
+    Ok(Target::Store(Box::new(opened.map_err(|error| Failure::usage(error.to_string()))?), name))
 }
 
 impl Plan {
     /// True when a person reads the summary on standard output.
     pub(crate) fn shows_text(&self) -> bool {
-        matches!(self.target, Target::Stdout | Target::Frames)
+        self.targets.iter().any(|target| matches!(target, Target::Stdout | Target::Frames))
             && self.formats.iter().any(|format| format.name == "text")
     }
 
     /// Writes one report; `several` puts the benchmark into the names of files.
+    ///
+    /// A store that refuses costs nobody the report: it is printed then.
+    ///
+    /// # Errors
+    /// When something could not be written; everything that could be is.
     pub(crate) fn write(&self, report: &Report, several: bool) -> Result<(), Failure> {
+        // standard output first: what else fails is told behind it
+        let (stores, others): (Vec<&Target>, Vec<&Target>) =
+            self.targets.iter().partition(|target| matches!(target, Target::Store(..)));
+        let written = others.into_iter().try_for_each(|target| self.write_to(target, report, several));
+        let stored = stores.into_iter().try_for_each(|target| self.write_to(target, report, several));
+        if stored.is_err() && !self.shows_text() {
+            let mut bytes = Vec::new();
+            if let Some(text) = render::format("text") {
+                rendered(text.render(report, &self.layout, &mut bytes), Path::new("standard output"))?;
+            }
+            io::stdout().write_all(&bytes)?;
+        }
+        written.and(stored)
+    }
+
+    fn write_to(&self, target: &Target, report: &Report, several: bool) -> Result<(), Failure> {
         for format in &self.formats {
-            match &self.target {
+            match target {
                 Target::Stdout => {
                     let mut bytes = Vec::new();
                     rendered(format.render(report, &self.layout, &mut bytes), Path::new("standard output"))?;
@@ -109,6 +163,15 @@ impl Plan {
                 Target::File(path) => self.to_file(format, report, path)?,
                 Target::Directory(directory) => {
                     self.to_file(format, report, &directory.join(file_name(format, report, several)))?;
+                }
+                Target::Store(store, name) => {
+                    let name = name.clone().unwrap_or_else(|| file_name(format, report, several));
+                    let mut bytes = Vec::new();
+                    rendered(format.render(report, &self.layout, &mut bytes), Path::new("memory"))?;
+                    store.write(&name, &bytes).map_err(|error| Failure::usage(error.to_string()))?;
+                    if !self.quiet {
+                        say(&format!("wrote {} ({} KiB)", store.place(&name), bytes.len().div_ceil(1024)));
+                    }
                 }
             }
         }

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::change::Change;
 use super::data;
 use super::nodes::Nodes;
 use super::sections::{self, Section};
@@ -26,6 +27,7 @@ pub(super) struct Page<'a> {
     provisional: Option<String>,
     facts: Vec<Fact>,
     summary: Summary,
+    change: Option<Change>,
     sections: Vec<Section>,
     /// Verdicts with their number of controls, for the filter.
     chips: Vec<Chip>,
@@ -84,6 +86,7 @@ impl<'a> Page<'a> {
             facts: facts(report),
             summary: Summary::of(report, &anchors),
             sections: sections::sections(report, &anchors, &own_anchors, &mut sets),
+            change: Change::of(report, &anchors),
             chips: Verdict::ALL
                 .into_iter()
                 .map(|verdict| Chip {
