@@ -209,7 +209,9 @@ impl Gathered {
                     json.get("metadata").and_then(|meta| serde_json::from_value(meta.clone()).ok()).unwrap_or_default();
                 let key = if group.is_empty() { kind.clone() } else { format!("{kind}.{group}") };
                 let action = action(&value);
-                self.named.entry(key).or_default().push(Named { group, kind, metadata, action });
+                let sees_workloads =
+                    kind.ends_with("WebhookConfiguration").then(|| sees_workloads(value.at("webhooks")));
+                self.named.entry(key).or_default().push(Named { group, kind, metadata, action, sees_workloads });
             }
         }
     }
@@ -266,20 +268,56 @@ fn of_control_plane(nodes: &[crate::evidence::objects::ApiNode]) -> Option<Versi
 }
 
 /// What a policy does: `spec.validationActions` (ValidatingAdmissionPolicyBinding and policies.kyverno.io),
-/// `spec.validationFailureAction` or each rule's `validate.failureAction` (kyverno.io), `spec.mode` (Kubewarden),
+/// `spec.validationFailureAction`, its overrides, or each rule's `failureAction` (kyverno.io), `spec.mode` (Kubewarden),
 /// `spec.enforcementAction` (Gatekeeper's constraints). Words that are none of theirs are not kept.
 pub(super) fn action(object: &Value) -> String {
     const KNOWN: [&str; 10] =
         ["Deny", "Audit", "Warn", "Enforce", "enforce", "audit", "deny", "warn", "dryrun", "monitor"];
     let list = |path: &str| object.at(path).and_then(Value::as_list).unwrap_or_default();
-    let rules = list("spec.rules").iter().filter_map(|rule| rule.at("validate.failureAction"));
+    let rules = list("spec.rules").iter().flat_map(|rule| {
+        let images = rule.at("verifyImages").and_then(Value::as_list).unwrap_or_default();
+        rule.at("validate.failureAction").into_iter().chain(images.iter().filter_map(|one| one.at("failureAction")))
+    });
+    let overrides = list("spec.validationFailureActionOverrides").iter().filter_map(|one| one.at("action"));
     let single = ["spec.validationFailureAction", "spec.enforcementAction", "spec.mode"];
-    let all =
-        list("spec.validationActions").iter().chain(single.iter().filter_map(|path| object.at(path))).chain(rules);
+    let all = list("spec.validationActions")
+        .iter()
+        .chain(single.iter().filter_map(|path| object.at(path)))
+        .chain(rules)
+        .chain(overrides);
     let mut words: Vec<&str> =
         all.filter_map(Value::as_text).filter(|word| KNOWN.contains(word) || *word == "protect").collect();
     words.dedup();
     words.join(",")
+}
+
+/// True when a webhook of a configuration is asked about pods, or about what makes them: it could look at images.
+///
+/// Source: k8s.io/api admissionregistration/v1 (`RuleWithOperations`), k8s.io/apiserver/pkg/admission/plugin/webhook/predicates/rules.
+pub(super) fn sees_workloads(webhooks: Option<&Value>) -> bool {
+    const WORKLOADS: [(&str, &str); 9] = [
+        ("", "pods"),
+        ("", "replicationcontrollers"),
+        ("", "podtemplates"),
+        ("apps", "deployments"),
+        ("apps", "daemonsets"),
+        ("apps", "statefulsets"),
+        ("apps", "replicasets"),
+        ("batch", "jobs"),
+        ("batch", "cronjobs"),
+    ];
+    let of = |rule: &Value, key: &str, wanted: &[&str]| {
+        let given = rule.at(key).and_then(Value::as_list).unwrap_or_default();
+        given.iter().filter_map(Value::as_text).any(|text| wanted.contains(&text))
+    };
+    let webhooks = webhooks.and_then(Value::as_list).unwrap_or_default();
+    let mut rules = webhooks.iter().filter_map(|webhook| webhook.at("rules").and_then(Value::as_list)).flatten();
+    rules.any(|rule| {
+        of(rule, "operations", &["*", "CREATE", "UPDATE"])
+            && WORKLOADS.iter().any(|(group, plural)| {
+                of(rule, "apiGroups", &["*", group]) && of(rule, "resources", &["*", "*/*", plural])
+            })
+    })
 }
 
 fn keep<T: DeserializeOwned>(

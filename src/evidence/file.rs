@@ -10,7 +10,7 @@ use super::{Evidence, NodeEvidence, OwnCollectors, Unseen};
 /// Major version: a reader refuses any other.
 pub const MAJOR: u32 = 1;
 /// Minor version: grows when record kinds or fields are added.
-pub const MINOR: u32 = 4;
+pub const MINOR: u32 = 5;
 
 /// More than this, decompressed, is no evidence of ours.
 const LIMIT: u64 = 512 << 20;

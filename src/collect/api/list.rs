@@ -43,6 +43,7 @@ objects!(ApiNode, Binding, Namespace, NetworkPolicy, Pod, Policy, Role, ServiceA
 pub(super) struct Policy {
     pub(super) metadata: Meta,
     pub(super) spec: Option<Value>,
+    pub(super) webhooks: Option<Value>,
 }
 
 /// What to list.

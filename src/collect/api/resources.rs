@@ -7,7 +7,7 @@ use super::ask::{Asker, Refused};
 use super::discovery::{Served, discover};
 use super::list::{Policy, Request};
 use super::sharing::Sharing;
-use crate::collect::objects::action;
+use crate::collect::objects::{action, sees_workloads};
 use crate::evidence::objects::{Binding, ClusterEvidence, Listing, Named, Pod, Role, ServiceAccount, Workload};
 use crate::evidence::{Gap, Reason, Value};
 
@@ -47,14 +47,14 @@ const fn core(namespace: &'static str, plural: &'static str, kind: &'static str)
     Kind { group: "", version: "v1", namespace, plural, kind, acts: false }
 }
 
-const NAMED: [Kind; 27] = [
+const NAMED: [Kind; 33] = [
     core("default", "services", "Service"),
     core("default", "configmaps", "ConfigMap"),
     // kubeadm's own says that kubeadm set the cluster up
     core("kube-system", "configmaps", "ConfigMap"),
     Kind { namespace: "default", ..of("networking.k8s.io", "v1", "ingresses", "Ingress") },
-    of(ADMISSION, "v1", "validatingwebhookconfigurations", "ValidatingWebhookConfiguration"),
-    of(ADMISSION, "v1", "mutatingwebhookconfigurations", "MutatingWebhookConfiguration"),
+    Kind { acts: true, ..of(ADMISSION, "v1", "validatingwebhookconfigurations", "ValidatingWebhookConfiguration") },
+    Kind { acts: true, ..of(ADMISSION, "v1", "mutatingwebhookconfigurations", "MutatingWebhookConfiguration") },
     of(ADMISSION, "v1", "validatingadmissionpolicies", "ValidatingAdmissionPolicy"),
     Kind { acts: true, ..of(ADMISSION, "v1", "validatingadmissionpolicybindings", "ValidatingAdmissionPolicyBinding") },
     of("policy.networking.k8s.io", "v1alpha1", "adminnetworkpolicies", "AdminNetworkPolicy"),
@@ -64,11 +64,17 @@ const NAMED: [Kind; 27] = [
     of("cilium.io", "v2", "ciliumclusterwidenetworkpolicies", "CiliumClusterwideNetworkPolicy"),
     of("crd.projectcalico.org", "v1", "globalnetworkpolicies", "GlobalNetworkPolicy"),
     of("crd.projectcalico.org", "v1", "networkpolicies", "NetworkPolicy"),
+    of("projectcalico.org", "v3", "globalnetworkpolicies", "GlobalNetworkPolicy"),
+    of("projectcalico.org", "v3", "networkpolicies", "NetworkPolicy"),
     of("crd.antrea.io", "v1beta1", "clusternetworkpolicies", "ClusterNetworkPolicy"),
+    of("crd.antrea.io", "v1beta1", "networkpolicies", "NetworkPolicy"),
     Kind { acts: true, ..of("kyverno.io", "v1", "clusterpolicies", "ClusterPolicy") },
+    Kind { acts: true, ..of("kyverno.io", "v1", "policies", "Policy") },
     Kind { acts: true, ..of("policies.kyverno.io", "v1", "validatingpolicies", "ValidatingPolicy") },
+    Kind { acts: true, ..of("policies.kyverno.io", "v1", "imagevalidatingpolicies", "ImageValidatingPolicy") },
     of("templates.gatekeeper.sh", "v1", "constrainttemplates", "ConstraintTemplate"),
     Kind { acts: true, ..of("policies.kubewarden.io", "v1", "clusteradmissionpolicies", "ClusterAdmissionPolicy") },
+    Kind { acts: true, ..of("policies.kubewarden.io", "v1", "admissionpolicies", "AdmissionPolicy") },
     of("policy.sigstore.dev", "v1beta1", "clusterimagepolicies", "ClusterImagePolicy"),
     of("external-secrets.io", "v1", "secretstores", "SecretStore"),
     of("external-secrets.io", "v1", "clustersecretstores", "ClusterSecretStore"),
@@ -238,6 +244,7 @@ async fn named(asker: &Asker, kind: &Kind, served: Option<&Served>) -> Result<Li
             group: group.to_owned(),
             kind: kind.kind.to_owned(),
             metadata: item.metadata,
+            sees_workloads: item.webhooks.map(|webhooks| sees_workloads(Some(&webhooks))),
             action: item.spec.map(|spec| action(&Value::Map([("spec".to_owned(), spec)].into()))).unwrap_or_default(),
         });
         all = Listing { items: items.collect(), gap: found.gap };

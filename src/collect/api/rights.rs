@@ -110,7 +110,13 @@ pub const RIGHTS: [Right; 14] = [
     },
     Right {
         namespace: None,
-        groups: &["policy.networking.k8s.io", "cilium.io", "crd.projectcalico.org", "crd.antrea.io"],
+        groups: &[
+            "policy.networking.k8s.io",
+            "cilium.io",
+            "crd.projectcalico.org",
+            "projectcalico.org",
+            "crd.antrea.io",
+        ],
         resources: &[
             "adminnetworkpolicies",
             "baselineadminnetworkpolicies",
@@ -139,9 +145,12 @@ pub const RIGHTS: [Right; 14] = [
         ],
         resources: &[
             "clusterpolicies",
+            "policies",
             "validatingpolicies",
+            "imagevalidatingpolicies",
             "constrainttemplates",
             "clusteradmissionpolicies",
+            "admissionpolicies",
             "clusterimagepolicies",
             "secretstores",
             "clustersecretstores",

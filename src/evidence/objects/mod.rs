@@ -331,6 +331,10 @@ pub struct Named {
     /// has no such field or it was not read.
     #[serde(deserialize_with = "null_is_default", skip_serializing_if = "String::is_empty")]
     pub action: String,
+    /// Of a webhook configuration: whether one of its webhooks is asked about pods or the workloads that make them. `None` for every
+    /// other kind, and where its rules were not read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sees_workloads: Option<bool>,
 }
 
 /// What was read of a cluster through its API, or from manifests.

@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 
 use super::inventory::Unit;
-use super::namespaces::{is_system, named, named_gap};
+use super::namespaces::{named, named_gap};
 use super::pods::Belonging;
 use super::{ClusterContext, engines, gap, listed};
 use crate::audit::facts::Fact;
 use crate::audit::report::Offender;
-use crate::evidence::{Component, Gap, Observed, Value};
+use crate::evidence::{Gap, Observed, Value};
 
 /// Objects in the namespace `default` that users put there.
 pub(super) fn in_default(context: &ClusterContext<'_>) -> Fact {
@@ -140,47 +140,6 @@ pub(super) fn mounted_token(unit: &Unit<'_>, context: &ClusterContext<'_>) -> Ve
     found
 }
 
-/// The network plugin by its DaemonSet: one that enforces policies, one that does not, or unknown.
-pub(super) fn network_plugin(context: &ClusterContext<'_>) -> Observed<Value> {
-    const ENFORCES: [&str; 9] = [
-        "calico-node",
-        "cilium",
-        "antrea-agent",
-        "weave-net",
-        "kube-router",
-        "canal",
-        "ovnkube-node",
-        "aws-node",
-        "kindnet",
-    ];
-    const DOES_NOT: [&str; 2] = ["kube-flannel-ds", "kube-flannel"];
-    const NAMESPACES: [&str; 4] = ["kube-flannel", "cilium", "ovn-kubernetes", "openshift-ovn-kubernetes"];
-    let cluster = context.cluster;
-    // whoever may name a DaemonSet in a namespace of its own must not decide this
-    let theirs =
-        |namespace: &str| is_system(namespace) || namespace.ends_with("-system") || NAMESPACES.contains(&namespace);
-    let workloads = cluster.workloads.items.iter().filter(|workload| workload.kind == "DaemonSet");
-    let sets = workloads.map(|workload| (&workload.metadata.namespace, &workload.metadata.name));
-    let owners = cluster.pods.items.iter().flat_map(|pod| {
-        let sets = pod.metadata.owner_references.iter().filter(|owner| owner.kind == "DaemonSet");
-        sets.map(|owner| (&pod.metadata.namespace, &owner.name))
-    });
-    let sets: Vec<&str> =
-        sets.chain(owners).filter(|(namespace, _)| theirs(namespace)).map(|(_, name)| name.as_str()).collect();
-    let found = |known: &[&str]| sets.iter().any(|set| known.contains(set));
-    let verdict = match (found(&ENFORCES), found(&DOES_NOT)) {
-        (true, _) => "enforces-policies",
-        (false, true) => "does-not-enforce",
-        (false, false) => "unrecognised",
-    };
-    if verdict == "unrecognised"
-        && let Some(gap) = gap(&cluster.workloads)
-    {
-        return Observed::Unknown(gap.clone());
-    }
-    Observed::seen(Value::from(verdict), context.origin())
-}
-
 /// External secret stores whose kinds have objects here.
 pub(super) fn external_stores(context: &ClusterContext<'_>) -> Observed<Value> {
     const KINDS: [&str; 6] = [
@@ -208,20 +167,10 @@ fn first_gap(context: &ClusterContext<'_>, kinds: &[&str]) -> Option<Gap> {
 /// What could verify images before they run: the API server's plugin, policies, webhooks.
 pub(super) fn image_verifiers(context: &ClusterContext<'_>) -> Observed<Value> {
     let mut found = engines::verifying(context.cluster);
-    let servers = context
-        .evidence
-        .nodes
-        .iter()
-        .flat_map(|node| &node.instances)
-        .filter(|instance| instance.component == Component::KubeApiserver);
-    for words in servers.filter_map(|instance| instance.arguments.value()) {
-        if words
-            .iter()
-            .any(|word| word.starts_with("--enable-admission-plugins=") && word.contains("ImagePolicyWebhook"))
-        {
-            found.push("ImagePolicyWebhook of the API server".to_owned());
-        }
+    let plugin = context.inventory.security.runs("ImagePolicyWebhook");
+    if plugin == Ok(true) {
+        found.push("ImagePolicyWebhook of the API server".to_owned());
     }
-    let gap = first_gap(context, &engines::verifiers()).filter(|_| found.is_empty());
+    let gap = first_gap(context, &engines::verifiers()).or(plugin.err()).filter(|_| found.is_empty());
     listed(Value::texts(found), gap.as_ref(), context)
 }

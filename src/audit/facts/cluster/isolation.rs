@@ -7,14 +7,14 @@
 use std::collections::HashMap;
 
 use super::ClusterContext;
-use super::admission::network_plugin;
-use super::namespaces::named;
+use super::namespaces::{named, named_gap};
+use super::network_plugin::network_plugin;
 use crate::audit::report::Offender;
 use crate::evidence::Value;
 use crate::evidence::objects::{ClusterEvidence, LabelSelector, NetworkPolicy, Pod};
 
 /// Kinds beside the core policies that isolate pods of every namespace that they select.
-const OTHER_POLICIES: [&str; 8] = [
+const OTHER_POLICIES: [&str; 11] = [
     "AdminNetworkPolicy.policy.networking.k8s.io",
     "ClusterNetworkPolicy.policy.networking.k8s.io",
     "BaselineAdminNetworkPolicy.policy.networking.k8s.io",
@@ -22,7 +22,10 @@ const OTHER_POLICIES: [&str; 8] = [
     "CiliumClusterwideNetworkPolicy.cilium.io",
     "GlobalNetworkPolicy.crd.projectcalico.org",
     "NetworkPolicy.crd.projectcalico.org",
+    "GlobalNetworkPolicy.projectcalico.org",
+    "NetworkPolicy.projectcalico.org",
     "ClusterNetworkPolicy.crd.antrea.io",
+    "NetworkPolicy.crd.antrea.io",
 ];
 
 /// How the network policies of a cluster leave its namespaces.
@@ -55,8 +58,7 @@ pub(super) fn isolation(context: &ClusterContext<'_>) -> Isolation {
     let (mut denied_in, mut denied_out) = (0, 0);
     let (wide, local) = others(cluster);
     // policies that could not be listed may isolate every namespace
-    let unlisted =
-        OTHER_POLICIES.iter().filter_map(|kind| cluster.named.get(*kind)).find_map(|listing| listing.gap.as_ref());
+    let unlisted = OTHER_POLICIES.iter().find_map(|kind| named_gap(cluster, kind));
     for name in inventory.namespaces.keys() {
         let policies = inventory.policies.get(name).map(Vec::as_slice).unwrap_or_default();
         let others = local.get(name).copied().unwrap_or_default();
@@ -75,7 +77,7 @@ pub(super) fn isolation(context: &ClusterContext<'_>) -> Isolation {
             count => format!("; {count} more on the host's network, outside of any policy"),
         };
         if policies.is_empty() && others == 0 {
-            let suffix = match unlisted {
+            let suffix = match &unlisted {
                 _ if wide > 0 => "; cluster-wide policies exist".to_owned(),
                 Some(gap) => format!("; whether other policies exist is not known: {}", gap.detail),
                 None => String::new(),
@@ -87,13 +89,18 @@ pub(super) fn isolation(context: &ClusterContext<'_>) -> Isolation {
                 found: format!("no policy, {} pods{outside}{suffix}", counts.pods),
                 own: false,
             });
-        } else if !counts.open.is_empty() && others == 0 && wide == 0 {
+        } else if !counts.open.is_empty() {
+            // their own selectors say whom policies of other kinds isolate: that takes a person
+            let by_others = match others + wide {
+                0 => String::new(),
+                count => format!("; {count} policies of other kinds may select them"),
+            };
             let mut shown = counts.open.iter().take(5).copied().collect::<Vec<_>>().join(", ");
             if counts.open.len() > 5 {
                 shown.push_str(", ...");
             }
             let found_there = format!(
-                "{} pods that no policy selects: {shown}; of {} pods {} are isolated for ingress and {} for egress{outside}{}",
+                "{} pods that no policy selects: {shown}; of {} pods {} are isolated for ingress and {} for egress{outside}{}{by_others}",
                 counts.open.len(),
                 counts.pods,
                 counts.ingress,

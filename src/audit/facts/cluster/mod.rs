@@ -5,6 +5,7 @@ mod engines;
 mod inventory;
 mod isolation;
 pub mod namespaces;
+mod network_plugin;
 mod pod_security;
 pub mod pods;
 mod reaching;
@@ -69,6 +70,16 @@ fn with_exemptions(fact: Fact, exempt: &[&str]) -> Fact {
     }
 }
 
+/// What nothing offends in, with what was taken for granted.
+fn assuming(fact: Fact, context: &ClusterContext<'_>) -> Fact {
+    match fact {
+        Fact::Findings(seen @ Observed::Seen { .. }, None) if seen.value().is_some_and(Vec::is_empty) => {
+            Fact::Findings(seen, context.inventory.security.assumed())
+        }
+        other => other,
+    }
+}
+
 fn gap<T>(listing: &Listing<T>) -> Option<&Gap> {
     listing.gap.as_ref()
 }
@@ -85,7 +96,8 @@ pub fn establish(name: &str, context: &ClusterContext<'_>) -> Fact {
             ("pods", Some(question)) => return of_pods(question, context, false),
             ("agents", Some(question)) => return of_pods(question, context, true),
             ("admitting", Some(question)) => {
-                return context.findings(namespaces::open(question, context), &[gap(&cluster.namespaces)]);
+                let open = context.findings(namespaces::open(question, context), &[gap(&cluster.namespaces)]);
+                return assuming(open, context);
             }
             _ => {}
         }
@@ -93,7 +105,7 @@ pub fn establish(name: &str, context: &ClusterContext<'_>) -> Fact {
     match name {
         "namespaces.without-pod-security" | "namespaces.empty-without-pod-security" => {
             let found = namespaces::without_policy(context, name == "namespaces.without-pod-security");
-            context.findings(found, &[gap(&cluster.namespaces), gap(&cluster.pods)])
+            assuming(context.findings(found, &[gap(&cluster.namespaces), gap(&cluster.pods)]), context)
         }
         "namespaces.without-network-policy" | "namespaces.with-open-pods" => {
             let found = isolation::isolation(context);
@@ -131,7 +143,7 @@ pub fn establish(name: &str, context: &ClusterContext<'_>) -> Fact {
             let dumped = cluster.source == Source::Manifests && cluster.nodes.items.is_empty();
             context.findings(found, &[gap(&cluster.nodes), dumped.then_some(&none)])
         }
-        "network.plugin" => Fact::Value(admission::network_plugin(context), None),
+        "network.plugin" => Fact::Value(network_plugin::network_plugin(context), None),
         "secrets.external-stores" => Fact::Value(admission::external_stores(context), None),
         "images.verifiers" => Fact::Value(admission::image_verifiers(context), None),
         "people.certificates" => Fact::Value(rights::people(context), None),

@@ -4,7 +4,7 @@ use super::pods::Question;
 use super::{ClusterContext, engines};
 use crate::audit::pss::Level;
 use crate::audit::report::Offender;
-use crate::evidence::objects::{ClusterEvidence, Named};
+use crate::evidence::objects::{ClusterEvidence, Named, Source};
 use crate::evidence::{Gap, Reason};
 
 /// Namespaces that Kubernetes itself makes for its own components.
@@ -21,7 +21,8 @@ pub fn named<'a>(cluster: &'a ClusterEvidence, kind: &str) -> &'a [Named] {
 pub fn named_gap(cluster: &ClusterEvidence, kind: &str) -> Option<Gap> {
     match cluster.named.get(kind) {
         Some(listing) => listing.gap.clone(),
-        None if cluster.complete => None,
+        // over the API every kind that is asked for has its list, an empty one too
+        None if cluster.complete && cluster.source == Source::Manifests => None,
         None => Some(Gap::new(Reason::IncompleteList, format!("{kind} may exist beside what was given"))),
     }
 }
@@ -78,7 +79,7 @@ pub(super) fn without_policy(context: &ClusterContext<'_>, with_pods: bool) -> V
         if !engines.is_empty() {
             found.push_str(&format!("; a policy engine is installed: {}", engines.join(", ")));
         }
-        if let Some(gap) = unlisted {
+        if let Some(gap) = &unlisted {
             found.push_str(&format!("; whether a policy engine is installed is not known: {}", gap.detail));
         }
         if let Some(unread) = security.unread() {

@@ -11,7 +11,7 @@ use crate::audit::pss::{
     Blocked, Configuration, Evaluator, Level, LevelVersion, Mode, Policy, PolicyVersion, raise_equal,
 };
 use crate::evidence::objects::Namespace;
-use crate::evidence::{Component, Observed, Ownership, Tables, Value, Version};
+use crate::evidence::{Component, Gap, Observed, Ownership, Reason, Tables, Value, Version};
 
 /// The plugin as every API server that was seen runs it: what one of them lets through is let through.
 #[derive(Debug, Default)]
@@ -21,6 +21,8 @@ pub struct PodSecurity {
     off: Option<String>,
     /// Why it may ask for more than is known where labels are silent.
     unread: Option<String>,
+    /// The admission plugins of every API server that was seen.
+    plugins: Vec<Observed<Value>>,
     /// Version of the API server: what `latest` means.
     version: Option<Version>,
     blocked: [OnceCell<BTreeMap<String, Blocked>>; 2],
@@ -53,11 +55,13 @@ impl PodSecurity {
                     instance: Some((instance, effective)),
                     version: *at,
                 };
-                if let Observed::Seen { value, origin, .. } = admission_plugins(&context)
-                    && !value.as_list().unwrap_or_default().contains(&Value::from("PodSecurity"))
+                let plugins = admission_plugins(&context);
+                if let Observed::Seen { value, origin, .. } = &plugins
+                    && !runs(value, "PodSecurity")
                 {
                     all.off = Some(format!("the admission plugin PodSecurity is off ({origin})"));
                 }
+                all.plugins.push(plugins);
                 let named = effective.get("admission-control-config-file");
                 let named = named.value().and_then(Value::as_text).filter(|path| !path.is_empty());
                 // what cannot be read is taken for nothing here: it could only make namespaces stricter or exempt
@@ -76,7 +80,30 @@ impl PodSecurity {
                 first = false;
             }
         }
+        if all.plugins.is_empty() {
+            all.unread = Some(UNSEEN.to_owned());
+        }
         all
+    }
+
+    /// What is taken for granted of API servers that were not seen, as a remark.
+    pub fn assumed(&self) -> Option<String> {
+        self.plugins
+            .is_empty()
+            .then(|| format!("{UNSEEN}: that PodSecurity is on and exempts nobody is taken for granted"))
+    }
+
+    /// Whether an API server runs an admission plugin.
+    pub fn runs(&self, plugin: &str) -> Result<bool, Gap> {
+        let mut gap = self.plugins.is_empty().then(|| Gap::new(Reason::NotAsked, UNSEEN));
+        for plugins in &self.plugins {
+            match plugins {
+                Observed::Seen { value, .. } if runs(value, plugin) => return Ok(true),
+                Observed::Unknown(why) => gap = Some(why.clone()),
+                _ => {}
+            }
+        }
+        gap.map_or(Ok(false), Err)
     }
 
     /// What a namespace asks.
@@ -166,6 +193,12 @@ impl PodSecurity {
         }
         format!("{level} would refuse {}: {}", blocked.amount(), shown.join(", "))
     }
+}
+
+const UNSEEN: &str = "no API server was seen";
+
+fn runs(plugins: &Value, plugin: &str) -> bool {
+    plugins.as_list().unwrap_or_default().contains(&Value::from(plugin))
 }
 
 /// What both let through: the lower level of each mode, the exemptions of either.
