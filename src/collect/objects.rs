@@ -1,7 +1,7 @@
 //! Kubernetes objects from files: YAML or JSON streams and lists, as `kubectl get -o yaml`, `helm template` and
 //! `kustomize build` give them. A cluster's evidence without a cluster.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -183,7 +183,8 @@ impl Gathered {
         }
         self.objects += 1;
         let group = api_version.rsplit_once('/').map_or("", |(group, _)| group).to_owned();
-        let Ok(json) = serde_json::to_value(&value) else { return };
+        let Ok(mut json) = serde_json::to_value(&value) else { return };
+        name_accounts(&mut json);
         let at = format!("{kind} {} in {}", text("metadata.name"), file.display());
         let decoded = &mut self.decoded;
         let refused = &mut self.refused;
@@ -234,14 +235,19 @@ impl Gathered {
             .into_iter()
             .map(|(key, items)| (key, Listing { items, gap: (!complete).then(partial) }))
             .collect();
+        let strangers = || self_contradiction(&decoded, &named);
+        let of_namespaces = gap("namespaces").or_else(strangers);
         ClusterEvidence {
             name: path.display().to_string(),
             source: Source::Manifests,
             collected_at: now.to_owned(),
             version: of_control_plane(&decoded.nodes),
-            namespaces: listing(decoded.namespaces, gap("namespaces"), |_| {}),
+            namespaces: listing(decoded.namespaces, of_namespaces, |_| {}),
             nodes: listing(decoded.nodes, gap("nodes"), |_| {}),
-            pods: listing(decoded.pods, gap("pods"), |pod| pod.drop_words()),
+            pods: listing(decoded.pods, gap("pods"), |pod| {
+                pod.spec.default_host_ports();
+                pod.drop_words();
+            }),
             workloads: listing(decoded.workloads, gap("workloads"), |workload| workload.drop_words()),
             service_accounts: listing(decoded.service_accounts, gap("service accounts"), |_| {}),
             roles: listing(decoded.roles, gap("roles"), |_| {}),
@@ -257,6 +263,26 @@ impl Gathered {
             views: Vec::new(),
         }
     }
+}
+
+/// Why the namespaces cannot be all that there are, whatever is said of them: there is none, or objects lie in others.
+fn self_contradiction(decoded: &Decoded, named: &BTreeMap<String, Listing<Named>>) -> Option<Gap> {
+    let names: BTreeSet<&str> = decoded.namespaces.iter().map(|namespace| namespace.metadata.name.as_str()).collect();
+    let pods = decoded.pods.iter().map(|object| &object.metadata);
+    let objects = pods
+        .chain(decoded.workloads.iter().map(|object| &object.metadata))
+        .chain(decoded.service_accounts.iter().map(|object| &object.metadata))
+        .chain(decoded.roles.iter().map(|object| &object.metadata))
+        .chain(decoded.bindings.iter().map(|object| &object.metadata))
+        .chain(decoded.network_policies.iter().map(|object| &object.metadata))
+        .chain(named.values().flat_map(|listing| &listing.items).map(|object| &object.metadata));
+    let stranger = objects.map(|meta| meta.namespace.as_str()).find(|name| !name.is_empty() && !names.contains(name));
+    let detail = match stranger {
+        Some(name) => format!("objects lie in namespace {name}, which is not among those that were given"),
+        None if names.is_empty() => "no namespace was given, and every cluster has some".to_owned(),
+        None => return None,
+    };
+    Some(Gap::new(Reason::IncompleteList, detail))
 }
 
 /// The version of the API server, as far as nodes tell it: kubeadm and most others keep the kubelets of the control plane at it. Other
@@ -318,6 +344,24 @@ pub(super) fn sees_workloads(webhooks: Option<&Value>) -> bool {
                 of(rule, "apiGroups", &["*", group]) && of(rule, "resources", &["*", "*/*", plural])
             })
     })
+}
+
+/// The account of a pod or template under the name that the API gives it: `serviceAccount` counts where `serviceAccountName` is silent.
+///
+/// Source: pkg/apis/core/v1/conversion.go (`Convert_v1_PodSpec_To_core_PodSpec`, 1.36).
+fn name_accounts(json: &mut serde_json::Value) {
+    for path in ["/spec", "/spec/template/spec", "/spec/jobTemplate/spec/template/spec", "/template/spec"] {
+        let Some(spec) = json.pointer_mut(path).and_then(serde_json::Value::as_object_mut) else { continue };
+        let named =
+            |name: Option<&serde_json::Value>| name.and_then(serde_json::Value::as_str).unwrap_or_default() != "";
+        if spec.contains_key("containers")
+            && named(spec.get("serviceAccount"))
+            && !named(spec.get("serviceAccountName"))
+        {
+            let account = spec.remove("serviceAccount").unwrap_or_default();
+            spec.insert("serviceAccountName".to_owned(), account);
+        }
+    }
 }
 
 fn keep<T: DeserializeOwned>(

@@ -5,7 +5,7 @@
 //! Older ones differ in two fields that they do not serve by default: image volumes (1.31, 1.32), AppArmor fields (1.29).
 //!
 //! The plugin sees objects with the API's defaults filled in. One of those adds to what it says: a pod with `hostNetwork`
-//! gets each `containerPort` as its `hostPort`; such a pod is refused either way.
+//! gets each `containerPort` as its `hostPort`. Whoever reads or makes a pod fills that in (`PodSpec::default_host_ports`).
 
 mod baseline;
 mod check;

@@ -5,6 +5,7 @@
 mod environment;
 mod pod;
 mod rbac;
+mod security;
 mod shared;
 mod volume;
 
@@ -14,11 +15,14 @@ use serde::{Deserialize, Serialize};
 
 pub use environment::EnvSource;
 pub use pod::{
-    AppArmorProfile, Capabilities, Container, ContainerPort, ContainerSecurityContext, Handler, HostField, Lifecycle,
-    Os, Pod, PodSecurityContext, PodSpec, PodStatus, PodTemplate, Probe, SeLinuxOptions, SeccompProfile, Sysctl,
-    WindowsOptions, Workload, WorkloadSpec,
+    Container, ContainerPort, Handler, HostField, Lifecycle, Os, Pod, PodSpec, PodStatus, PodTemplate, Probe, Workload,
+    WorkloadSpec,
 };
 pub use rbac::{AggregationRule, Binding, LabelSelector, PolicyRule, Role, RoleRef, Subject};
+pub use security::{
+    AppArmorProfile, Capabilities, ContainerSecurityContext, PodSecurityContext, SeLinuxOptions, SeccompProfile,
+    Sysctl, WindowsOptions,
+};
 pub use shared::Shared;
 pub use volume::{Volume, VolumeKind};
 

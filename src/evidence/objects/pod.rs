@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::environment::{EnvSource, env_from_sources, env_sources};
+use super::security::{ContainerSecurityContext, PodSecurityContext};
 use super::volume::Volume;
 use super::{Meta, Shared, list, null_is_default, shared_list};
 
@@ -47,6 +48,50 @@ pub struct Workload {
     /// The template of a PodTemplate, which has no spec.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub template: Option<Box<PodTemplate>>,
+    /// A Job that is done, and so makes no more pods.
+    #[serde(rename = "status", deserialize_with = "is_done", skip_serializing_if = "std::ops::Not::not")]
+    pub done: bool,
+}
+
+/// Whether a status tells of a Job that is done; evidence files hold the answer itself.
+///
+/// Source: pkg/controller/job/utils.go (`IsJobFinished`, 1.36).
+fn is_done<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    #[derive(Deserialize, Default)]
+    #[serde(default)]
+    struct Status {
+        #[serde(deserialize_with = "list")]
+        conditions: Vec<Condition>,
+    }
+    #[derive(Deserialize, Default)]
+    #[serde(default)]
+    struct Condition {
+        #[serde(rename = "type", deserialize_with = "null_is_default")]
+        kind: String,
+        #[serde(deserialize_with = "null_is_default")]
+        status: String,
+    }
+    struct Answer;
+    impl<'de> serde::de::Visitor<'de> for Answer {
+        type Value = bool;
+        fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            out.write_str("a status")
+        }
+        fn visit_unit<E>(self) -> Result<bool, E> {
+            Ok(false)
+        }
+        fn visit_bool<E>(self, done: bool) -> Result<bool, E> {
+            Ok(done)
+        }
+        fn visit_map<A: serde::de::MapAccess<'de>>(self, access: A) -> Result<bool, A::Error> {
+            let status = Status::deserialize(serde::de::value::MapAccessDeserializer::new(access))?;
+            let ends = |condition: &Condition| {
+                matches!(condition.kind.as_str(), "Complete" | "Failed") && condition.status == "True"
+            };
+            Ok(status.conditions.iter().any(ends))
+        }
+    }
+    deserializer.deserialize_any(Answer)
 }
 
 /// Where a controller keeps its template; a CronJob's is one level deeper.
@@ -129,6 +174,33 @@ pub struct PodSpec {
 }
 
 impl Pod {
+    /// True for what the API shows of a static pod: its kubelet runs a file, and nothing of it passes admission.
+    pub fn is_mirror(&self) -> bool {
+        self.metadata.annotations.contains_key("kubernetes.io/config.mirror")
+    }
+
+    /// The name of the service account that it runs under; `None` for the mirror of a static pod, which may not have one.
+    ///
+    /// Source: plugin/pkg/admission/serviceaccount (`Admit`, `Validate`, 1.36): mirror pods are let through before an account is given
+    /// to them, and refused when they name one.
+    pub fn account(&self) -> Option<&str> {
+        match self.spec.service_account_name.as_str() {
+            _ if self.is_mirror() => None,
+            "" => Some("default"),
+            name => Some(name),
+        }
+    }
+
+    /// The service account's token that admission mounted, which is a volume of its own: by its name, and only where the pod does not say
+    /// that it wants none.
+    ///
+    /// Source: plugin/pkg/admission/serviceaccount (`mountServiceAccountToken`, 1.36): `kube-api-access-` and five random characters.
+    pub fn is_admissions_token(&self, volume: &Volume) -> bool {
+        volume.token
+            && volume.name.starts_with("kube-api-access-")
+            && self.spec.automount_service_account_token != Some(false)
+    }
+
     /// True for what the API shows of a static pod of the system: the kubelet of a node made it, and nobody else can.
     ///
     /// Source: plugin/pkg/admission/noderestriction (`admitPodCreate`), pkg/registry/core/pod: only a node may create a pod
@@ -136,7 +208,7 @@ impl Pod {
     pub fn is_system_mirror(&self) -> bool {
         let node = &self.spec.node_name;
         self.metadata.namespace == "kube-system"
-            && self.metadata.annotations.contains_key("kubernetes.io/config.mirror")
+            && self.is_mirror()
             && !node.is_empty()
             && self.metadata.owner_references.iter().any(|owner| owner.kind == "Node" && *node == owner.name.as_str())
     }
@@ -179,6 +251,20 @@ impl PodSpec {
             container.env.retain(|variable| !variable.secret.is_empty());
             container.env.iter_mut().for_each(|variable| variable.value = None);
             container.env_from.retain(|source| !source.secret.is_empty());
+        }
+    }
+
+    /// Gives each port of a pod on the host's network its port of the host, as the API does with a Pod before admission looks at it. A
+    /// template has none of its own: its pods get theirs when they are made.
+    ///
+    /// Source: pkg/apis/core/v1/defaults.go (`SetDefaults_Pod`, `defaultHostNetworkPorts`, 1.28 to 1.36).
+    pub fn default_host_ports(&mut self) {
+        let lacking = |port: &ContainerPort| port.host_port == 0 && port.container_port != 0;
+        for list in [&mut self.containers, &mut self.init_containers].into_iter().filter(|_| self.host_network) {
+            if list.iter().flat_map(|container| &container.ports).any(lacking) {
+                let ports = Arc::make_mut(list).iter_mut().flat_map(|container| &mut container.ports);
+                ports.filter(|port| lacking(port)).for_each(|port| port.host_port = port.container_port);
+            }
         }
     }
 
@@ -239,98 +325,6 @@ pub struct ContainerPort {
     pub container_port: i32,
     #[serde(deserialize_with = "null_is_default")]
     pub host_port: i32,
-}
-
-/// Security settings of a pod.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-#[expect(missing_docs, reason = "the fields of the API")]
-pub struct PodSecurityContext {
-    pub run_as_non_root: Option<bool>,
-    pub run_as_user: Option<i64>,
-    pub seccomp_profile: Option<SeccompProfile>,
-    pub se_linux_options: Option<SeLinuxOptions>,
-    pub app_armor_profile: Option<AppArmorProfile>,
-    #[serde(deserialize_with = "list")]
-    pub sysctls: Vec<Sysctl>,
-    pub windows_options: Option<WindowsOptions>,
-}
-
-/// Security settings of a container.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-#[expect(missing_docs, reason = "the fields of the API")]
-pub struct ContainerSecurityContext {
-    pub privileged: Option<bool>,
-    pub allow_privilege_escalation: Option<bool>,
-    pub run_as_non_root: Option<bool>,
-    pub run_as_user: Option<i64>,
-    pub read_only_root_filesystem: Option<bool>,
-    pub capabilities: Option<Capabilities>,
-    pub proc_mount: Option<String>,
-    pub seccomp_profile: Option<SeccompProfile>,
-    pub se_linux_options: Option<SeLinuxOptions>,
-    pub app_armor_profile: Option<AppArmorProfile>,
-    pub windows_options: Option<WindowsOptions>,
-}
-
-/// Linux capabilities.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(default)]
-#[expect(missing_docs, reason = "the fields of the API")]
-pub struct Capabilities {
-    #[serde(deserialize_with = "list")]
-    pub add: Vec<String>,
-    #[serde(deserialize_with = "list")]
-    pub drop: Vec<String>,
-}
-
-/// A seccomp profile.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct SeccompProfile {
-    /// `Unconfined`, `RuntimeDefault`, `Localhost`.
-    #[serde(rename = "type", deserialize_with = "null_is_default")]
-    pub kind: String,
-}
-
-/// An AppArmor profile.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct AppArmorProfile {
-    /// `Unconfined`, `RuntimeDefault`, `Localhost`.
-    #[serde(rename = "type", deserialize_with = "null_is_default")]
-    pub kind: String,
-}
-
-/// SELinux options.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-#[expect(missing_docs, reason = "the fields of the API")]
-pub struct SeLinuxOptions {
-    #[serde(rename = "type", deserialize_with = "null_is_default")]
-    pub kind: String,
-    #[serde(deserialize_with = "null_is_default")]
-    pub user: String,
-    #[serde(deserialize_with = "null_is_default")]
-    pub role: String,
-}
-
-/// A sysctl.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Sysctl {
-    /// Its name.
-    #[serde(deserialize_with = "null_is_default")]
-    pub name: String,
-}
-
-/// Windows options.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct WindowsOptions {
-    /// Runs as a host process.
-    pub host_process: Option<bool>,
 }
 
 /// A probe; only its handler matters.
