@@ -351,3 +351,63 @@ fn names_of_a_hostile_cluster_are_shown_escaped() {
     assert!(shown.iter().any(|text| text.contains("\\u{1b}[2J")));
     assert!(!shown.iter().any(|text| text.contains("<script>alert(1)") && text.contains("<html")));
 }
+
+/// A CronJob of kube-system whose last run is over.
+fn nightly(phase: &str) -> Vec<Value> {
+    let spec = json!({"serviceAccountName": "default", "automountServiceAccountToken": true,
+        "volumes": [{"name": "root", "hostPath": {"path": "/"}}],
+        "containers": [{"name": "c", "image": "registry.example/backup:1", "securityContext": {"privileged": true},
+            "env": [{"name": "P", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]}]});
+    let owner = |kind: &str, name: &str| json!([{"kind": kind, "name": name, "controller": true, "uid": name}]);
+    let template = json!({"spec": spec});
+    vec![
+        json!({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "nightly", "namespace": "kube-system"},
+            "spec": {"jobTemplate": {"spec": {"template": template}}}}),
+        json!({"apiVersion": "batch/v1", "kind": "Job", "spec": {"template": template},
+            "metadata": {"name": "nightly-1", "namespace": "kube-system", "ownerReferences": owner("CronJob", "nightly")},
+            "status": {"conditions": [{"type": "Complete", "status": "True"}]}}),
+        json!({"apiVersion": "v1", "kind": "Pod", "spec": spec, "status": {"phase": phase},
+            "metadata": {"name": "nightly-1-x", "namespace": "kube-system", "ownerReferences": owner("Job", "nightly-1")}}),
+    ]
+}
+
+#[test]
+fn what_a_cron_job_will_run_is_judged_between_two_runs_as_during_one() {
+    const JUDGED: [&str; 6] = ["5.1.5", "5.2.2", "5.2.11", "5.4.1", "5.6.2", "5.2.7"];
+    let server = |phase: &str| ApiServer::start(objects().into_iter().chain(nightly(phase)).collect());
+    let of_template = audit(&server("Succeeded"), &[]);
+    for id in JUDGED {
+        of_template.gives(id, "fail");
+    }
+    // no volume tells of the token of a pod that is yet to be made
+    of_template.gives("5.1.6", "review");
+    let of_pod = audit(&server("Running"), &[]);
+    for id in JUDGED {
+        of_pod.gives(id, "fail");
+    }
+    let denied = server("Succeeded").breaks(at("/apis/batch/v1/cronjobs", Fault::Status(403, &[])));
+    let denied = denied.breaks(at("/apis/batch/v1/jobs", Fault::Status(403, &[])));
+    audit(&denied, &[]).gives("5.4.1", "unknown");
+}
+
+#[test]
+fn a_pod_without_a_seccomp_profile_is_confined_where_every_kubelet_does_it() {
+    let mut silent = pod("team", "silent");
+    silent["spec"]["containers"][0]["securityContext"].as_object_mut().unwrap().remove("seccompProfile");
+    let with = |more: Vec<Value>| ApiServer::start(objects().into_iter().chain([silent.clone()]).chain(more).collect());
+    let told = |confines: bool, more: Vec<Value>| {
+        let configuration = json!({"kubeletconfig": {"authentication": {}, "authorization": {}, "syncFrequency": "1m0s",
+            "seccompDefault": confines}});
+        let answer = Fault::Body("application/json", configuration.to_string());
+        let allowed = Fault::Body("application/json", json!({"status": {"allowed": true}}).to_string());
+        with(more)
+            .breaks(at("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", allowed))
+            .breaks(at("/api/v1/nodes/w1/proxy/configz", answer))
+    };
+    audit(&told(true, vec![]), &[]).gives("5.6.2", "pass");
+    audit(&told(false, vec![]), &[]).gives("5.6.2", "fail");
+    audit(&with(vec![]), &[]).gives("5.6.2", "fail");
+    // one node of which nobody knows
+    let other = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "w2"}});
+    audit(&told(true, vec![other]), &[]).gives("5.6.2", "fail");
+}

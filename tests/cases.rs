@@ -176,8 +176,13 @@ fn section_5_is_left_open_by_no_benchmark() {
         let scratch = tempfile::Builder::new().prefix("case-").tempdir().unwrap();
         let place = scratch.path().join("objects.yaml");
         fs::write(&place, objects).unwrap();
+        // nor without its namespaces
+        let evidence = auditor.evidence_of_objects(&place, &[]);
+        if evidence.cluster.as_ref().unwrap().namespaces.gap.is_some() {
+            continue;
+        }
         for id in kube_assay::benchmark::benchmarks() {
-            let report = auditor.evaluate(auditor.evidence_of_objects(&place, &[]), &id, Some(&case.kubernetes));
+            let report = auditor.evaluate(evidence.clone(), &id, Some(&case.kubernetes));
             let section = report.controls.iter().filter(|control| control.section.starts_with('5'));
             for control in section {
                 seen += 1;

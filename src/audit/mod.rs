@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::benchmark::{Check, Index, IndexLine, Library, StockPolicy, Subject, Waiver};
 use crate::evidence::{Component, Evidence, NodeEvidence, NodeState, Ownership, Reason, Tables, Unseen};
-use facts::cluster::{ClusterContext, Inventory, PodSecurity, Rights};
+use facts::cluster::{ClusterContext, Inventory, PodSecurity, Rights, confine_by_default};
 use judge::Node;
 use rbac::escalation::{Escalation, World};
 use report::{BenchmarkName, Control, Counts, Remedy, Report, Run, Section, Tool};
@@ -59,8 +59,10 @@ pub fn evaluate(input: &Input<'_>) -> Report {
         input.evidence.nodes.iter().map(|evidence| Node::new(evidence, input.tables, &mut merged)).collect();
     let cluster = input.evidence.cluster.as_ref();
     let rights = cluster.map(|cluster| Rights::new(cluster, input.stock));
-    let inventory =
-        cluster.map(|cluster| Inventory::new(cluster, PodSecurity::new(&nodes, input.tables, cluster.version)));
+    let inventory = cluster.map(|cluster| {
+        let security = PodSecurity::new(&nodes, input.tables, cluster.version);
+        Inventory::new(cluster, security, confine_by_default(cluster, &nodes))
+    });
     let admits = |namespace: &str| {
         let inventory = inventory.as_ref();
         inventory.is_none_or(|all| all.security.admits_node_takers(all.namespaces.get(namespace)))

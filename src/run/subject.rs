@@ -202,6 +202,10 @@ pub(crate) fn given_versions(evidence: &mut Evidence, given: &[VersionOf]) {
             instance.version_from = "given by the user".to_owned();
         }
     }
+    let of_the_api = |version: &&VersionOf| matches!(version.component, None | Some(Component::KubeApiserver));
+    if let Some((cluster, version)) = evidence.cluster.as_mut().zip(given.iter().rev().find(of_the_api)) {
+        cluster.version = Some(version.version);
+    }
     // a version that the tables do not know: every known one is tried, and only what all agree on is decided
     for instance in evidence.nodes.iter_mut().flat_map(|node| &mut node.instances) {
         let unknown =

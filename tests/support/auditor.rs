@@ -107,6 +107,9 @@ fn read_again(written: Evidence) -> Evidence {
 
 /// What `--kubernetes-version` does: every component but etcd is of this version, or of any when it is not known.
 fn given(evidence: &mut Evidence, version: Version) {
+    if let Some(cluster) = &mut evidence.cluster {
+        cluster.version = Some(version);
+    }
     let instances = evidence.nodes.iter_mut().flat_map(|node| &mut node.instances);
     for instance in instances.filter(|instance| instance.component != Component::Etcd) {
         instance.versions = if version.is_known() { vec![version] } else { Version::known() };

@@ -40,6 +40,11 @@ pub fn privileged_pod(namespace: &str, name: &str) -> Value {
     pod
 }
 
+/// The template of a workload that has no pods.
+fn template(account: &str) -> Value {
+    json!({"spec": {"serviceAccountName": account, "automountServiceAccountToken": false, "containers": []}})
+}
+
 /// Everything.
 pub fn objects() -> Vec<Value> {
     let rbac = "rbac.authorization.k8s.io/v1";
@@ -68,14 +73,8 @@ pub fn objects() -> Vec<Value> {
         ),
         object("networking.k8s.io/v1", "NetworkPolicy", "default", "all", json!({"spec": {"podSelector": {}}})),
         object("networking.k8s.io/v1", "NetworkPolicy", "kube-system", "all", json!({"spec": {"podSelector": {}}})),
-        object(
-            "apps/v1",
-            "DaemonSet",
-            "kube-system",
-            "cilium",
-            json!({"spec": {"template": {"spec": {"containers": []}}}}),
-        ),
-        object("apps/v1", "Deployment", "team", "app", json!({"spec": {"template": {"spec": {"containers": []}}}})),
+        object("apps/v1", "DaemonSet", "kube-system", "cilium", json!({"spec": {"template": template("cilium")}})),
+        object("apps/v1", "Deployment", "team", "app", json!({"spec": {"template": template("app")}})),
         object(
             rbac,
             "ClusterRole",

@@ -62,7 +62,7 @@ pub enum PolicyVersion {
 
 impl PolicyVersion {
     /// The minor number; the greatest there is for `latest`.
-    pub(super) fn minor(self) -> u64 {
+    pub(crate) fn minor(self) -> u64 {
         match self {
             Self::Minor(minor) => minor,
             Self::Latest => u64::MAX,

@@ -262,7 +262,7 @@ impl PodSpec {
         let lacking = |port: &ContainerPort| port.host_port == 0 && port.container_port != 0;
         for list in [&mut self.containers, &mut self.init_containers].into_iter().filter(|_| self.host_network) {
             if list.iter().flat_map(|container| &container.ports).any(lacking) {
-                let ports = Arc::make_mut(list).iter_mut().flat_map(|container| &mut container.ports);
+                let ports = list.iter_mut().flat_map(|container| &mut container.ports);
                 ports.filter(|port| lacking(port)).for_each(|port| port.host_port = port.container_port);
             }
         }

@@ -8,57 +8,8 @@ use super::pods::Belonging;
 use super::{ClusterContext, engines, gap, listed};
 use crate::audit::facts::Fact;
 use crate::audit::report::Offender;
+use crate::evidence::objects::Source;
 use crate::evidence::{Gap, Observed, Value};
-
-/// Objects in the namespace `default` that users put there.
-pub(super) fn in_default(context: &ClusterContext<'_>) -> Fact {
-    let cluster = context.cluster;
-    let mut offenders = Vec::new();
-    let mut add = |kind: &str, name: &str| {
-        offenders.push(Offender {
-            what: format!("default/{kind} {name}"),
-            found: "in the namespace default".to_owned(),
-            own: false,
-        })
-    };
-    for pod in cluster
-        .pods
-        .items
-        .iter()
-        .filter(|pod| pod.metadata.namespace == "default" && pod.metadata.owner_references.is_empty())
-    {
-        add("Pod", &pod.metadata.name);
-    }
-    for workload in
-        cluster.workloads.items.iter().filter(|workload| {
-            workload.metadata.namespace == "default" && workload.metadata.owner_references.is_empty()
-        })
-    {
-        add(&workload.kind, &workload.metadata.name);
-    }
-    for (kind, stock) in [
-        ("Service", "kubernetes"),
-        ("ConfigMap", "kube-root-ca.crt"),
-        ("Ingress.networking.k8s.io", ""),
-        ("Secret", ""),
-    ] {
-        for object in named(cluster, kind)
-            .iter()
-            .filter(|object| object.metadata.namespace == "default" && object.metadata.name != stock)
-        {
-            add(&object.kind, &object.metadata.name);
-        }
-    }
-    for account in cluster
-        .service_accounts
-        .items
-        .iter()
-        .filter(|account| account.metadata.namespace == "default" && account.metadata.name != "default")
-    {
-        add("ServiceAccount", &account.metadata.name);
-    }
-    context.findings(offenders, &[gap(&cluster.pods), gap(&cluster.workloads), gap(&cluster.service_accounts)])
-}
 
 /// Default service accounts that mount their token, are bound to a role, or run a pod.
 pub(super) fn default_accounts(context: &ClusterContext<'_>) -> Fact {
@@ -97,7 +48,7 @@ pub(super) fn default_accounts(context: &ClusterContext<'_>) -> Fact {
         }
     }
     for unit in context.inventory.units.iter().filter(|unit| unit.belonging != Belonging::Stock) {
-        if matches!(unit.pod.spec.service_account_name.as_str(), "" | "default") {
+        if unit.pod.account() == Some("default") {
             offenders.push(Offender {
                 what: unit.name(),
                 found: "runs under the default account".to_owned(),
@@ -107,29 +58,34 @@ pub(super) fn default_accounts(context: &ClusterContext<'_>) -> Fact {
     }
     let mut seen = HashSet::new();
     offenders.retain(|offender| seen.insert(offender.clone()));
-    context.findings(offenders, &[gap(&cluster.service_accounts), gap(&cluster.bindings), gap(&cluster.pods)])
+    let gaps = [gap(&cluster.service_accounts), gap(&cluster.bindings), gap(&cluster.pods), gap(&cluster.workloads)];
+    context.findings(offenders, &gaps)
 }
 
-/// The pod's own field wins over its account's; unset means mounted. A projected token is mounted in any case.
+/// The token that admission mounts, and those that the pod asks for itself. In a pod that the API shows the volume is the fact, whatever
+/// its account says by now; what a template or a manifest will become is told by the pod's own field, else its account's, and unset
+/// means mounted.
 pub(super) fn mounted_token(unit: &Unit<'_>, context: &ClusterContext<'_>) -> Vec<(String, String)> {
-    let spec = &unit.pod.spec;
-    let kubelets_own = |name: &str| name.starts_with("kube-api-access-");
-    let projected = spec.volumes.iter().filter(|volume| volume.token && !kubelets_own(&volume.name));
-    let mut found: Vec<(String, String)> = projected
+    let pod = unit.pod.as_ref();
+    let Some(account) = pod.account() else { return Vec::new() };
+    let (admissions, own): (Vec<_>, Vec<_>) =
+        pod.spec.volumes.iter().filter(|volume| volume.token).partition(|volume| pod.is_admissions_token(volume));
+    let mut found: Vec<(String, String)> = own
+        .iter()
         .map(|volume| (format!("spec.volumes[{}]", volume.name), "a projected service account token".to_owned()))
         .collect();
-    let account = if spec.service_account_name.is_empty() { "default" } else { spec.service_account_name.as_str() };
+    let said = pod.spec.automount_service_account_token;
     let of_account = context.inventory.automount(unit.namespace(), account);
+    let exists = context.cluster.source == Source::Api && unit.pods > 0;
     // an account that could not be listed may say no
-    let unread = context.cluster.service_accounts.gap.is_some();
-    let silent = spec.automount_service_account_token.is_none() && of_account.is_none();
-    if silent && unread {
-        return found;
-    }
-    if spec.automount_service_account_token.or(of_account).unwrap_or(true) {
-        let by = match (spec.automount_service_account_token, of_account) {
+    let unread = context.cluster.service_accounts.gap.is_some() && said.is_none() && of_account.is_none();
+    let expected = !exists && !unread && said.or(of_account).unwrap_or(true);
+    if expected || !admissions.is_empty() {
+        let by = match (said, of_account) {
             (Some(_), _) => "the pod says so",
-            (None, Some(_)) => "its account says so",
+            (None, Some(true)) => "its account says so",
+            (None, Some(false)) => "its account says no, but did not when the pod was made",
+            (None, None) if unread => "neither the pod nor, when it was made, its account said no",
             (None, None) => "neither pod nor account says no",
         };
         found.push((

@@ -9,7 +9,7 @@ use std::hash::{Hash, Hasher};
 use super::pod_security::PodSecurity;
 use super::pods::{Belonging, belonging, of_template};
 use crate::audit::pss::{Equal, Owner, Owners};
-use crate::evidence::objects::{ClusterEvidence, Namespace, NetworkPolicy, Pod, PodSpec, Source};
+use crate::evidence::objects::{ClusterEvidence, Namespace, NetworkPolicy, Pod, PodSpec, Source, Workload};
 
 /// Equal pods of one owner, or a template that makes some.
 pub struct Unit<'a> {
@@ -45,15 +45,18 @@ impl Unit<'_> {
 pub struct Inventory<'a> {
     /// Namespaces by name.
     pub namespaces: BTreeMap<&'a str, &'a Namespace>,
-    /// Pods that run or will, by what differs in them. Manifests hold templates in place of the pods that they will make: those count too.
+    /// Pods that run, by what differs in them, and the templates of workloads that have none right now (a CronJob between two runs, a
+    /// Deployment without replicas, manifests that were never applied): what they say is what will run.
     pub units: Vec<Unit<'a>>,
-    /// Templates of workloads that have and had no pod, and that no other known workload makes.
-    pub idle: Vec<Unit<'a>>,
     /// Network policies of the core API by namespace.
     pub policies: HashMap<&'a str, Vec<&'a NetworkPolicy>>,
     /// What admission asks of pods.
     pub security: PodSecurity,
+    /// Every kubelet confines what names no seccomp profile.
+    pub confined_by_default: bool,
     pods: HashMap<&'a str, Vec<&'a Pod>>,
+    /// By namespace: templates among the units that stand for pods, because manifests hold none of those that they will make.
+    templates: HashMap<String, Vec<usize>>,
     accounts: HashMap<(&'a str, &'a str), Option<bool>>,
 }
 
@@ -63,7 +66,7 @@ fn is_live(pod: &Pod) -> bool {
 }
 
 /// Who makes a pod. Where its ReplicaSet is not known, the hash in that one's name tells its Deployment.
-fn made_by(pod: &Pod, owners: &Owners<'_>) -> Owner {
+pub(super) fn made_by(pod: &Pod, owners: &Owners<'_>) -> Owner {
     let owner = owners.of_pod(pod);
     let hash = pod.metadata.labels.get("pod-template-hash").filter(|_| owner.kind == "ReplicaSet");
     let deployment = hash.and_then(|hash| owner.name.strip_suffix(hash.as_str())?.strip_suffix('-'));
@@ -75,7 +78,7 @@ fn made_by(pod: &Pod, owners: &Owners<'_>) -> Owner {
 
 impl<'a> Inventory<'a> {
     /// Arranges the objects of a cluster.
-    pub fn new(cluster: &'a ClusterEvidence, security: PodSecurity) -> Self {
+    pub fn new(cluster: &'a ClusterEvidence, security: PodSecurity, confined_by_default: bool) -> Self {
         let mut pods: HashMap<&str, Vec<&Pod>> = HashMap::new();
         let mut grouping = Grouping::default();
         let owners = Owners::new(&cluster.workloads.items);
@@ -84,24 +87,25 @@ impl<'a> Inventory<'a> {
             if is_live(pod) {
                 pods.entry(&pod.metadata.namespace).or_default().push(pod);
                 grouping.add(pod, owner);
-            } else {
-                // a Job that is done makes no more
+            } else if owner.kind == "Job" && pod.status.phase == "Succeeded" {
+                // a Job that is done makes no more, also where its status is not told; one that failed may try again
                 grouping.owned.insert((&pod.metadata.namespace, owner));
             }
         }
-        let mut idle = Vec::new();
-        for workload in cluster.workloads.items.iter().filter(|workload| !owners.is_owned(workload)) {
+        let mut units = std::mem::take(&mut grouping.units);
+        let mut templates: HashMap<String, Vec<usize>> = HashMap::new();
+        let makes = |workload: &&Workload| !owners.is_owned(workload) && !workload.done;
+        for workload in cluster.workloads.items.iter().filter(makes) {
             let owner = owners.of_workload(workload);
             if grouping.has(&workload.metadata.namespace, &owner) {
                 continue;
             }
             if let Some(pod) = of_template(workload) {
-                idle.push(Unit { owner, belonging: belonging(&pod), pod: Cow::Owned(pod), pods: 0 });
+                if cluster.source == Source::Manifests {
+                    templates.entry(pod.metadata.namespace.to_string()).or_default().push(units.len());
+                }
+                units.push(Unit { owner, belonging: belonging(&pod), pod: Cow::Owned(pod), pods: 0 });
             }
-        }
-        let mut units = grouping.units;
-        if cluster.source == Source::Manifests {
-            units.append(&mut idle);
         }
         let mut policies: HashMap<&str, Vec<&NetworkPolicy>> = HashMap::new();
         for policy in &cluster.network_policies.items {
@@ -115,17 +119,19 @@ impl<'a> Inventory<'a> {
         Self {
             namespaces: cluster.namespaces.items.iter().map(named).collect(),
             units,
-            idle,
             policies,
             security,
+            confined_by_default,
             pods,
+            templates,
             accounts: cluster.service_accounts.items.iter().map(account).collect(),
         }
     }
 
-    /// Pods of a namespace that run or will.
-    pub fn pods(&self, namespace: &str) -> &[&'a Pod] {
-        self.pods.get(namespace).map(Vec::as_slice).unwrap_or_default()
+    /// Pods of a namespace that run, and those that manifests will make, each template as one.
+    pub fn pods(&self, namespace: &str) -> Vec<&Pod> {
+        let made = self.templates.get(namespace).into_iter().flatten().map(|number| self.units[*number].pod.as_ref());
+        self.pods.get(namespace).into_iter().flatten().copied().chain(made).collect()
     }
 
     /// What a service account says about the mounting of its token.

@@ -62,7 +62,7 @@ pub(super) fn isolation(context: &ClusterContext<'_>) -> Isolation {
     for name in inventory.namespaces.keys() {
         let policies = inventory.policies.get(name).map(Vec::as_slice).unwrap_or_default();
         let others = local.get(name).copied().unwrap_or_default();
-        let counts = count(inventory.pods(name), policies);
+        let counts = count(&inventory.pods(name), policies);
         let denies = |egress| policies.iter().any(|policy| denies_all(policy, egress));
         let deny = (denies(false), denies(true));
         denied_in += usize::from(deny.0);

@@ -1,9 +1,12 @@
 //! Facts of the cluster as a whole, from its API's objects.
 
 mod admission;
+mod agents;
+mod default_namespace;
 mod engines;
 mod inventory;
 mod isolation;
+mod kubelets;
 pub mod namespaces;
 mod network_plugin;
 mod pod_security;
@@ -19,6 +22,8 @@ use crate::audit::report::Offender;
 use crate::evidence::objects::{ClusterEvidence, Listing, Source};
 use crate::evidence::{Evidence, Gap, Observed, Origin, Reason, Value};
 pub use inventory::Inventory;
+use inventory::Unit;
+pub use kubelets::confine_by_default;
 pub use pod_security::PodSecurity;
 use pods::{Belonging, QUESTIONS, Question};
 pub use rights::Rights;
@@ -123,7 +128,7 @@ pub fn establish(name: &str, context: &ClusterContext<'_>) -> Fact {
                 other => other,
             }
         }
-        "namespaces.objects-in-default" => admission::in_default(context),
+        "namespaces.objects-in-default" => default_namespace::objects(context),
         "namespaces.all" => {
             let names = cluster.namespaces.items.iter().map(|namespace| namespace.metadata.name.clone());
             Fact::Value(listed(Value::texts(names), gap(&cluster.namespaces), context), None)
@@ -179,6 +184,16 @@ fn listed(value: Value, gap: Option<&Gap>, context: &ClusterContext<'_>) -> Obse
     }
 }
 
+/// True for pods whose users are none of the node's, root among them. The Pod Security Standards let such pods run as root from 1.35 on.
+/// API servers before 1.33 drop the field, so an older manifest does not count.
+///
+/// Source: `relaxPolicyForUserNamespacePod` (k8s.io/pod-security-admission 0.37 policy/helpers.go); UserNamespacesSupport is on by default
+/// since 1.33.
+fn has_users_of_its_own(unit: &Unit<'_>, cluster: &ClusterEvidence) -> bool {
+    let served = cluster.source == Source::Api || cluster.version.is_some_and(|version| version.minor >= 33);
+    unit.pod.spec.host_users == Some(false) && served
+}
+
 /// Pods that offend in a question: ordinary ones, or known agents of system namespaces. Under the name of what owns them, with how
 /// many they are: 500 pods of one Deployment are one finding.
 fn of_pods(question: &Question, context: &ClusterContext<'_>, agents: bool) -> Fact {
@@ -195,6 +210,8 @@ fn of_pods(question: &Question, context: &ClusterContext<'_>, agents: bool) -> F
         }
         let fields = match question.name {
             "mounted-token" => admission::mounted_token(unit, context),
+            "root" if has_users_of_its_own(unit, context.cluster) => Vec::new(),
+            "unconfined-seccomp" => pods::unconfined_seccomp(&unit.pod.spec, context.inventory.confined_by_default),
             _ => (question.ask)(&unit.pod.spec),
         };
         if unit.belonging == Belonging::Stock {
@@ -223,9 +240,7 @@ fn of_pods(question: &Question, context: &ClusterContext<'_>, agents: bool) -> F
     exempt.sort_unstable();
     exempt.dedup();
     let exempt: Vec<&str> = exempt.iter().map(String::as_str).collect();
-    // manifests hold templates in place of pods
-    let of_templates = gap(&context.cluster.workloads).filter(|_| context.cluster.source == Source::Manifests);
     let of_accounts = gap(&context.cluster.service_accounts).filter(|_| question.name == "mounted-token");
-    let gaps = [gap(&context.cluster.pods), of_templates, of_accounts];
+    let gaps = [gap(&context.cluster.pods), gap(&context.cluster.workloads), of_accounts];
     with_exemptions(context.findings(offenders.collect(), &gaps), &exempt)
 }

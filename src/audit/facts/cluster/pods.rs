@@ -29,9 +29,9 @@ pub const QUESTIONS: [Question; 17] = [
     question("windows-host-process", Some(Level::Baseline), &["windowsHostProcess"], windows_host_process),
     question("host-path", Some(Level::Baseline), &["hostPathVolumes", "restrictedVolumes"], host_path),
     question("host-port", Some(Level::Baseline), &["hostPorts"], host_port),
-    question("unmasked-proc", Some(Level::Baseline), &["procMount", "procMount_restricted"], unmasked_proc),
+    question("unmasked-proc", Some(Level::Restricted), &["procMount", "procMount_restricted"], unmasked_proc),
     question("secret-variables", None, &[], secret_variables),
-    question("unconfined-seccomp", None, &[], unconfined_seccomp),
+    question("unconfined-seccomp", None, &[], |spec| unconfined_seccomp(spec, false)),
     question("without-security-context", None, &[], without_security_context),
     question("mounted-token", None, &[], |_| Vec::new()),
 ];
@@ -61,9 +61,7 @@ fn each(spec: &PodSpec, field: &str, ask: impl Fn(&Container) -> Option<String>)
 }
 
 fn privileged(spec: &PodSpec) -> Vec<(String, String)> {
-    each(spec, "securityContext.privileged", |container| {
-        (container.security_context.as_ref()?.privileged == Some(true)).then(|| "true".to_owned())
-    })
+    each(spec, "securityContext.privileged", |container| is_privileged(container).then(|| "true".to_owned()))
 }
 
 fn privilege_escalation(spec: &PodSpec) -> Vec<(String, String)> {
@@ -96,10 +94,18 @@ fn root(spec: &PodSpec) -> Vec<(String, String)> {
     })
 }
 
-/// Capability names as the kernel knows them, without their prefix and in capitals.
-fn capability(name: &str) -> String {
-    let upper = name.to_ascii_uppercase();
-    upper.strip_prefix("CAP_").map_or(upper.clone(), str::to_owned)
+/// True for a container whose capabilities and seccomp profile count for nothing, because it has all there is.
+///
+/// Source: containerd internal/cri/server (`container_create.go`: `oci.WithPrivileged` comes after `WithCapabilities`, and a privileged
+/// container gets no seccomp profile).
+fn is_privileged(container: &Container) -> bool {
+    container.security_context.as_ref().and_then(|context| context.privileged) == Some(true)
+}
+
+/// True when a list of capabilities has one of these. Kubernetes writes names without `CAP_`; with it Pod Security does not know them, and
+/// containerd drops none by them: it puts `CAP_` before whatever stands there.
+fn lists(names: &[String], wanted: &[&str]) -> bool {
+    names.iter().any(|name| wanted.iter().any(|one| name.eq_ignore_ascii_case(one)))
 }
 
 fn net_raw(spec: &PodSpec) -> Vec<(String, String)> {
@@ -107,11 +113,12 @@ fn net_raw(spec: &PodSpec) -> Vec<(String, String)> {
         return Vec::new();
     }
     each(spec, "securityContext.capabilities", |container| {
+        if is_privileged(container) {
+            return Some("a privileged container has every capability".to_owned());
+        }
         let capabilities = container.security_context.as_ref().and_then(|context| context.capabilities.as_ref());
-        let has =
-            |list: &[String], wanted: &[&str]| list.iter().any(|name| wanted.contains(&capability(name).as_str()));
-        let added = capabilities.is_some_and(|set| has(&set.add, &["NET_RAW", "ALL"]));
-        let dropped = capabilities.is_some_and(|set| has(&set.drop, &["NET_RAW", "ALL"]));
+        let added = capabilities.is_some_and(|set| lists(&set.add, &["NET_RAW", "ALL", "CAP_NET_RAW", "CAP_ALL"]));
+        let dropped = capabilities.is_some_and(|set| lists(&set.drop, &["NET_RAW", "ALL"]));
         match (added, dropped) {
             (true, _) => Some("NET_RAW is added".to_owned()),
             (false, false) => Some("NET_RAW is not dropped".to_owned()),
@@ -132,10 +139,12 @@ fn kept_capabilities(spec: &PodSpec) -> Vec<(String, String)> {
         return Vec::new();
     }
     each(spec, "securityContext.capabilities.drop", |container| {
+        if is_privileged(container) {
+            return Some("a privileged container has every capability".to_owned());
+        }
         let capabilities = container.security_context.as_ref().and_then(|context| context.capabilities.as_ref());
         let dropped = capabilities.map(|set| set.drop.as_slice()).unwrap_or_default();
-        let all = dropped.iter().any(|name| capability(name) == "ALL");
-        (!all).then(|| {
+        (!lists(dropped, &["ALL"])).then(|| {
             if dropped.is_empty() {
                 "nothing is dropped".to_owned()
             } else {
@@ -195,8 +204,8 @@ fn secret_variables(spec: &PodSpec) -> Vec<(String, String)> {
     found
 }
 
-/// The container's profile wins over the pod's; unset is unconfined unless the kubelet has a default.
-fn unconfined_seccomp(spec: &PodSpec) -> Vec<(String, String)> {
+/// The container's profile wins over the pod's; unset is unconfined unless the kubelets have a default.
+pub fn unconfined_seccomp(spec: &PodSpec, confined_by_default: bool) -> Vec<(String, String)> {
     if windows(spec) {
         return Vec::new();
     }
@@ -204,9 +213,10 @@ fn unconfined_seccomp(spec: &PodSpec) -> Vec<(String, String)> {
     each(spec, "securityContext.seccompProfile", |container| {
         let own = container.security_context.as_ref().and_then(|context| context.seccomp_profile.as_ref());
         match own.or(pod).map(|profile| profile.kind.as_str()) {
+            _ if is_privileged(container) => Some("a privileged container is not confined".to_owned()),
             Some("RuntimeDefault" | "Localhost") => None,
             Some(other) => Some(other.to_owned()),
-            None => Some("unset".to_owned()),
+            None => (!confined_by_default).then(|| "unset".to_owned()),
         }
     })
 }
@@ -241,38 +251,25 @@ pub fn of_template(workload: &Workload) -> Option<Pod> {
     };
     let owner = OwnerReference { kind: kind.to_owned(), name, controller: true };
     let metadata = Meta {
+        name: meta.name.clone(),
         namespace: meta.namespace.clone(),
         owner_references: vec![owner].into(),
         labels: template.metadata.labels.clone(),
         annotations: template.metadata.annotations.clone(),
         ..Meta::default()
     };
-    Some(Pod { metadata, spec: template.spec.clone(), ..Pod::default() })
+    let mut spec = template.spec.clone();
+    spec.default_host_ports();
+    Some(Pod { metadata, spec, ..Pod::default() })
 }
 
 /// By owner, account and shape, never by name alone.
 pub fn belonging(pod: &Pod) -> Belonging {
-    const AGENTS: [&str; 14] = [
-        "calico-node",
-        "cilium",
-        "antrea-agent",
-        "kube-flannel",
-        "weave-net",
-        "kube-router",
-        "canal",
-        "ovnkube-node",
-        "aws-node",
-        "azure-cni",
-        "ebs-csi-node",
-        "csi-node",
-        "kindnet",
-        "ovs-ovn",
-    ];
     let meta = &pod.metadata;
     let owner =
         |kind: &str| meta.owner_references.iter().find(|owner| owner.kind == kind).map(|owner| owner.name.as_str());
     if meta.namespace == "kube-system" {
-        let mirror = meta.annotations.contains_key("kubernetes.io/config.mirror");
+        let mirror = pod.is_mirror();
         let node = pod.spec.node_name.as_str();
         let static_pod = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
         if mirror && !node.is_empty() && static_pod.iter().any(|name| meta.name == format!("{name}-{node}")) {
@@ -289,9 +286,7 @@ pub fn belonging(pod: &Pod) -> Belonging {
             return Belonging::Stock;
         }
     }
-    let system = super::namespaces::is_system(&meta.namespace) || meta.namespace.ends_with("-system");
-    let agent = owner("DaemonSet").filter(|name| system && AGENTS.iter().any(|agent| name.starts_with(agent)));
-    agent.map_or(Belonging::Ordinary, |name| Belonging::Agent(name.to_owned()))
+    super::agents::known(pod).map_or(Belonging::Ordinary, |name| Belonging::Agent(name.to_owned()))
 }
 
 /// One container, whose image is called so.

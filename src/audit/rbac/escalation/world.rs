@@ -120,11 +120,7 @@ impl<'w> Surroundings<'w> {
     /// The account whose token is in a pod. Admission mounts it as a projected volume unless the pod, or else the account, says no
     /// (k8s.io/kubernetes 1.36 `plugin/pkg/admission/serviceaccount`).
     fn token(&self, pod: &'w Pod) -> Option<Account<'w>> {
-        let name = match pod.spec.service_account_name.as_str() {
-            "" => "default",
-            name => name,
-        };
-        let account = (pod.metadata.namespace.as_str(), name);
+        let account = (pod.metadata.namespace.as_str(), pod.account()?);
         let by_default = || {
             let of_account = self.existing.get(&account).copied().flatten();
             pod.spec.automount_service_account_token.or(of_account).unwrap_or(true)
