@@ -5,8 +5,10 @@
 
 use super::Context;
 use super::api_server::document;
+pub use super::audit_requests::probes;
+use super::audit_requests::{self, Should, Target};
 use crate::audit::report::Offender;
-use crate::evidence::{AuditCounts, DocumentRole, Gap, Observed, Origin, Value};
+use crate::evidence::{AuditCounts, DocumentRole, Gap, Observed, Origin, Reason, Value};
 
 /// How much of a request is recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,7 +24,7 @@ pub enum Level {
 }
 
 impl Level {
-    fn of(rule: &Value) -> Self {
+    pub(super) fn of(rule: &Value) -> Self {
         match rule.at("level").and_then(Value::as_text) {
             Some("Metadata") => Self::Metadata,
             Some("Request") => Self::Request,
@@ -65,7 +67,7 @@ pub struct Request<'a> {
     pub path: &'a str,
 }
 
-fn texts<'a>(rule: &'a Value, key: &str) -> Vec<&'a str> {
+pub(super) fn texts<'a>(rule: &'a Value, key: &str) -> Vec<&'a str> {
     rule.at(key).and_then(Value::as_list).unwrap_or_default().iter().filter_map(Value::as_text).collect()
 }
 
@@ -165,19 +167,31 @@ pub(super) fn records(context: &Context<'_>) -> Observed<Value> {
             None => Observed::Unknown(with_counts(gap, context)),
         },
         Ok(None) => context.setting("audit-policy-file").map(|_| Value::Bool(false)),
-        Ok(Some((file, policy))) => {
-            let rules = policy.at("rules").and_then(Value::as_list).unwrap_or_default();
-            // rules behind one that matches everything are never reached
-            let catches_all = |rule: &Value| {
-                ["users", "userGroups", "verbs", "namespaces", "nonResourceURLs", "resources"]
-                    .iter()
-                    .all(|key| rule.at(key).and_then(Value::as_list).unwrap_or_default().is_empty())
-            };
-            let end = rules.iter().position(catches_all).map_or(rules.len(), |index| index + 1);
-            let records = rules[..end].iter().any(|rule| Level::of(rule) > Level::None);
-            Observed::seen(Value::Bool(records), Origin::File { path: file.path.clone() })
+        Ok(Some((file, policy))) => match backend(context) {
+            Observed::Seen { value: Value::Bool(true), .. } => Observed::seen(
+                Value::Bool(audit_requests::records_anything(policy)),
+                Origin::File { path: file.path.clone() },
+            ),
+            none_or_unknown => none_or_unknown,
+        },
+    }
+}
+
+/// Whether events go anywhere: without a log and a webhook none is made.
+///
+/// Source: k8s.io/apiserver/pkg/server/options/audit.go (`AuditOptions.ApplyTo`): without a backend auditing is off.
+fn backend(context: &Context<'_>) -> Observed<Value> {
+    let mut last = None;
+    for setting in ["audit-log-path", "audit-webhook-config-file"] {
+        match context.setting(setting) {
+            Observed::Seen { value, origin, .. } if value.as_text().is_some_and(|path| !path.is_empty()) => {
+                return Observed::seen(Value::Bool(true), origin);
+            }
+            Observed::Unknown(gap) => last = Some(Observed::Unknown(gap)),
+            other => drop(last.get_or_insert_with(|| other.map(|_| Value::Bool(false)))),
         }
     }
+    last.unwrap_or_else(|| Observed::seen(Value::Bool(false), Origin::Host))
 }
 
 /// What the API server counted, where it is known that it was this one.
@@ -206,98 +220,32 @@ fn with_counts(gap: Gap, context: &Context<'_>) -> Gap {
     }
 }
 
-/// What an audit policy should do with a request.
-enum Should {
-    /// Record it, body or not.
-    Record,
-    /// Record it without its bodies: they hold secrets.
-    RecordBare,
-}
-
-const WHO: [(&str, &str, &[&str]); 4] = [
-    ("a user", "jane", &["system:authenticated"]),
-    ("somebody without credentials", "system:anonymous", &["system:unauthenticated"]),
-    (
-        "a service account",
-        "system:serviceaccount:shop:deployer",
-        &["system:serviceaccounts", "system:serviceaccounts:shop", "system:authenticated"],
-    ),
-    ("an administrator", "kubernetes-admin", &["system:masters", "system:authenticated"]),
-];
-
-type Probe = (&'static str, &'static str, &'static str, &'static [&'static str], bool, Should);
-
-/// Group, resource, subresource, verbs, namespaced, and what should be recorded.
-const PROBES: [Probe; 25] = [
-    ("", "secrets", "", &["get", "list", "create", "update", "patch", "delete"], true, Should::RecordBare),
-    ("", "configmaps", "", &["get", "list", "create", "update", "patch", "delete"], true, Should::RecordBare),
-    ("authentication.k8s.io", "tokenreviews", "", &["create"], false, Should::RecordBare),
-    ("", "serviceaccounts", "token", &["create"], true, Should::RecordBare),
-    ("", "pods", "", &["create", "update", "patch", "delete"], true, Should::Record),
-    ("apps", "deployments", "", &["create", "update", "patch", "delete"], true, Should::Record),
-    ("apps", "daemonsets", "", &["create", "update", "patch", "delete"], true, Should::Record),
-    ("", "pods", "exec", &["create", "get"], true, Should::Record),
-    ("", "pods", "attach", &["create", "get"], true, Should::Record),
-    ("", "pods", "portforward", &["create", "get"], true, Should::Record),
-    ("", "pods", "proxy", &["create", "get"], true, Should::Record),
-    ("", "pods", "ephemeralcontainers", &["update", "patch"], true, Should::Record),
-    ("", "services", "proxy", &["create", "get"], true, Should::Record),
-    ("", "nodes", "proxy", &["create", "get"], false, Should::Record),
-    ("certificates.k8s.io", "certificatesigningrequests", "", &["create", "update"], false, Should::Record),
-    ("certificates.k8s.io", "certificatesigningrequests", "approval", &["update", "patch"], false, Should::Record),
-    ("rbac.authorization.k8s.io", "roles", "", &["create", "update", "patch", "delete"], true, Should::Record),
-    ("rbac.authorization.k8s.io", "rolebindings", "", &["create", "update", "patch", "delete"], true, Should::Record),
-    ("rbac.authorization.k8s.io", "clusterroles", "", &["create", "update", "patch", "delete"], false, Should::Record),
-    (
-        "rbac.authorization.k8s.io",
-        "clusterrolebindings",
-        "",
-        &["create", "update", "patch", "delete"],
-        false,
-        Should::Record,
-    ),
-    (
-        "admissionregistration.k8s.io",
-        "validatingwebhookconfigurations",
-        "",
-        &["create", "update", "delete"],
-        false,
-        Should::Record,
-    ),
-    (
-        "admissionregistration.k8s.io",
-        "mutatingwebhookconfigurations",
-        "",
-        &["create", "update", "delete"],
-        false,
-        Should::Record,
-    ),
-    ("", "namespaces", "", &["create", "delete"], false, Should::Record),
-    ("", "serviceaccounts", "", &["create", "delete"], true, Should::Record),
-    ("example.test", "widgets", "", &["create", "delete"], true, Should::Record),
-];
-
 /// Requests that the policy does not treat as it should: one line a resource and fault.
 pub(super) fn gaps(context: &Context<'_>) -> Observed<Vec<Offender>> {
+    let everything = |why: &str| {
+        let found = format!("{why}: nothing is recorded");
+        vec![Offender { what: "every request".to_owned(), found, own: false }]
+    };
     let (file, policy) = match document(context, "audit-policy-file", DocumentRole::AuditPolicy) {
         Err(gap) => return Observed::Unknown(with_counts(gap, context)),
-        Ok(None) => {
-            return context.setting("audit-policy-file").map(|_| {
-                vec![Offender {
-                    what: "every request".to_owned(),
-                    found: "no policy is loaded: nothing is recorded".to_owned(),
-                    own: false,
-                }]
-            });
-        }
+        Ok(None) => return context.setting("audit-policy-file").map(|_| everything("no policy is loaded")),
         Ok(Some(found)) => found,
     };
+    match backend(context) {
+        Observed::Unknown(gap) => return Observed::Unknown(gap),
+        Observed::Seen { value: Value::Bool(true), .. } => {}
+        none => return none.map(|_| everything("neither a log nor a webhook is configured")),
+    }
+    let Some(targets) = Target::all(policy) else {
+        return Observed::unknown(Reason::TooBig, format!("{} names too many users and objects to try", file.path));
+    };
     let mut offenders: Vec<Offender> = Vec::new();
-    for (request, who, should) in probed() {
+    for (request, by_whom, should) in audit_requests::judged(&targets) {
         let (level, rule) = level(policy, &request);
         let fault = match should {
+            Should::RecordBare { excepted: true } if level == Level::None => continue,
             _ if level == Level::None => "not recorded",
-            Should::RecordBare if level > Level::Metadata => "recorded with its body",
+            Should::RecordBare { .. } if level > Level::Metadata => "recorded with its body",
             _ => continue,
         };
         let Request { verb, group, resource, subresource, .. } = request;
@@ -305,7 +253,7 @@ pub(super) fn gaps(context: &Context<'_>) -> Observed<Vec<Offender>> {
         let full = if group.is_empty() { full } else { format!("{full}.{group}") };
         let by = rule.map_or("no rule matches".to_owned(), |rule| format!("rule {}", rule + 1));
         let found = format!("{fault} ({} by {by})", level.name());
-        offenders.push(Offender { what: format!("{verb} {full} by {who}"), found, own: false });
+        offenders.push(Offender { what: format!("{verb} {full} by {by_whom}"), found, own: false });
     }
     Observed::seen(merged(offenders), Origin::File { path: file.path.clone() })
 }
@@ -408,23 +356,4 @@ fn covers_entry(others: &[Value], entry: &Value) -> bool {
     };
     let resources = texts(entry, "resources");
     if resources.is_empty() { covered(None) } else { resources.iter().all(|resource| covered(Some(resource))) }
-}
-
-/// Every request that a policy is probed with.
-pub fn probes() -> impl Iterator<Item = Request<'static>> {
-    probed().map(|(request, ..)| request)
-}
-
-/// The same, each with who makes it and what should become of it.
-fn probed() -> impl Iterator<Item = (Request<'static>, &'static str, &'static Should)> {
-    PROBES.iter().flat_map(|(group, resource, subresource, verbs, namespaced, should)| {
-        verbs.iter().flat_map(move |verb| {
-            WHO.iter().map(move |(who, user, groups)| {
-                let namespace = if *namespaced { "shop" } else { "" };
-                let request =
-                    Request { user, groups, verb, group, resource, subresource, namespace, name: "", path: "" };
-                (request, *who, should)
-            })
-        })
-    })
 }

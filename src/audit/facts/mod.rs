@@ -2,6 +2,7 @@
 
 mod api_server;
 pub mod audit_policy;
+mod audit_requests;
 pub mod cluster;
 mod encryption_proof;
 mod etcd;

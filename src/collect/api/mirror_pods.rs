@@ -41,11 +41,16 @@ fn of_container(tables: &Tables, pod: &Pod, container: &Container, server: Optio
     let (arguments, environment) = if pod.status.phase == "Running" {
         let words: Vec<String> = container.command.iter().skip(1).chain(&container.args).cloned().collect();
         let words: Vec<String> = words.iter().map(|word| expanded(word, container)).collect();
-        let words = flags::parse(tables.of(component), &words).redacted;
-        (
-            Observed::seen(words, shown(format!("command of {object}"))),
-            environment(tables, component, container, &object),
-        )
+        let line = flags::parse(tables.of(component), &words);
+        // a word that is no flag's value may be any flag, and the last one decides
+        let arguments = if words.iter().any(|word| word == REFUSED) && !line.positional.is_empty() {
+            let detail =
+                format!("a word of the command of {object} is a variable that is not told: it may set any flag");
+            Observed::unknown(Reason::Withheld, detail)
+        } else {
+            Observed::seen(line.redacted, shown(format!("command of {object}")))
+        };
+        (arguments, environment(tables, component, container, &object))
     } else {
         let gap = Gap::new(Reason::NotRunning, format!("{object} is {}", phase(pod)));
         (Observed::Unknown(gap.clone()), Observed::Unknown(gap))
@@ -97,7 +102,7 @@ fn environment(
 }
 
 /// A word with the container's variables put in, as the kubelet does it; a word that needs one that is not told becomes one
-/// that no flag takes.
+/// that no flag takes: all of it where the variable may be part of a flag's name.
 ///
 /// Source: third_party/forked/golang/expansion: `$(NAME)` is a variable, `$$` a dollar sign.
 fn expanded(word: &str, container: &Container) -> String {
