@@ -1,88 +1,117 @@
 //! Equal findings on several nodes become one group; what differs only by a node's own name or a process id is equal.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::judge::{Judgement, Node};
+use super::judge::Judgement;
 use super::report::{Group, Offender, Subjects};
+use super::verdict::Verdict;
 use crate::evidence::NodeEvidence;
 
-/// Groups judgements, worst verdict first, then the largest group first; `total` counts the nodes that were not seen, too.
-/// `accepted` makes the parts of a finding of a node, or of the cluster as a whole, that waivers accept, and the rest.
-pub fn group(
-    judged: Vec<(usize, Judgement)>,
-    nodes: &[Node<'_>],
+/// Instances of one finding that are named; of more, the nodes say it.
+const MOST_INSTANCES: usize = 200;
+
+/// The findings of one check so far: of 5,000 nodes there is one judgement at a time, and what was equal in them.
+pub struct Findings {
+    groups: Vec<(Group, Vec<usize>, Own)>,
+    /// Which groups may be equal: thousands of nodes with findings of their own would else be held against each other.
+    known: HashMap<u64, Vec<usize>>,
+    /// Verdicts that occur, each with whether the node was looked at.
+    verdicts: BTreeSet<(Verdict, bool)>,
     total: usize,
-    accepted: impl Fn(Option<&str>, Group) -> Vec<Group>,
-) -> Vec<Group> {
-    let mut groups: Vec<(Group, Vec<usize>, Own)> = Vec::new();
-    // which groups may be equal: thousands of nodes with findings of their own would else be held against each other
-    let mut known: HashMap<u64, Vec<usize>> = HashMap::new();
-    for (index, judgement) in judged {
-        let node = nodes.get(index);
-        let pid = judgement.instance.and_then(|at| node.and_then(|node| node.evidence.instances[at].pid));
-        let neutral = |text: &str| neutral(text, node.map(|node| node.evidence), pid, total > 1);
-        let offenders: Vec<Offender> = judgement
-            .offenders
-            .iter()
-            .map(|offender| Offender { what: neutral(&offender.what), found: neutral(&offender.found), own: false })
-            .collect();
+}
+
+impl Findings {
+    /// None yet; `total` counts the nodes that were not seen, too.
+    pub fn new(total: usize) -> Self {
+        Self { groups: Vec::new(), known: HashMap::new(), verdicts: BTreeSet::new(), total }
+    }
+
+    /// Adds a judgement; `index` is the node's place in the report, `usize::MAX` for what is said of the cluster as a whole. Nodes come in
+    /// order. `accepted` makes the parts of the finding that waivers accept, and the rest.
+    pub fn add(
+        &mut self,
+        index: usize,
+        judgement: Judgement,
+        node: Option<&NodeEvidence>,
+        accepted: impl FnOnce(Option<&str>, Group) -> Vec<Group>,
+    ) {
+        self.verdicts.insert((judgement.verdict, !judgement.is_of_unseen()));
+        let several = self.total > 1;
+        let instance = judgement.instance.zip(node).map(|(at, node)| &node.instances[at]);
+        let pid = instance.and_then(|instance| instance.pid);
+        let neutral = |text: &str| neutral(text, node, pid, several);
+        let offenders = judgement.offenders.iter();
         let candidate = Group {
             verdict: judgement.verdict,
             required: judgement.required,
             found: neutral(&judgement.found),
             origins: judgement.origins.iter().map(|origin| neutral(origin)).collect(),
             gap: judgement.gap.as_ref().map(|gap| gap.reason),
-            offenders,
+            offenders: offenders
+                .map(|offender| Offender { what: neutral(&offender.what), found: neutral(&offender.found), own: false })
+                .collect(),
             waiver: None,
             subjects: Subjects::default(),
             instances: Vec::new(),
             count: 0,
         };
-        let instance = judgement.instance.and_then(|at| {
-            node.and_then(|node| instance_name(&node.evidence.instances[at], &node.evidence.name, total > 1))
-        });
-        let pod = judgement.instance.and_then(|at| node.and_then(|node| node.evidence.instances[at].pod.clone()));
-        let own = Own { pid: pid.map(|pid| pid.to_string()), pod };
-        // what is said of the cluster as a whole is no node's
+        let called = instance.zip(node).and_then(|(instance, node)| instance_name(instance, &node.name, several));
+        let own = Own { pid: pid.map(|pid| pid.to_string()), pod: instance.and_then(|instance| instance.pod.clone()) };
+        for part in accepted(node.map(|node| node.name.as_str()), candidate) {
+            self.put(index, part, called.clone(), own.clone());
+        }
+    }
+
+    fn put(&mut self, index: usize, mut part: Group, called: Option<String>, own: Own) {
         let cluster = index == usize::MAX;
-        for mut part in accepted(node.map(|node| node.evidence.name.as_str()), candidate) {
-            let alike = known.entry(digest(cluster, &part)).or_default();
-            let position = alike.iter().copied().find(|at| {
-                let (known, members, _) = &groups[*at];
-                (members[0] == usize::MAX) == cluster && same(known, &part)
-            });
-            let instance = instance.clone();
-            match position {
-                Some(at) => {
-                    let (known, members, known_own) = &mut groups[at];
-                    known.instances.extend(instance);
-                    // nodes come in order
-                    if members.last() != Some(&index) {
-                        members.push(index);
-                    }
-                    if *known_own != own {
-                        *known_own = Own::default();
-                    }
+        let alike = self.known.entry(digest(cluster, &part)).or_default();
+        let position = alike.iter().copied().find(|at| {
+            let (known, members, _) = &self.groups[*at];
+            (members[0] == usize::MAX) == cluster && same(known, &part)
+        });
+        match position {
+            Some(at) => {
+                let (known, members, known_own) = &mut self.groups[at];
+                // one more than are named tells that there are more
+                if known.instances.len() <= MOST_INSTANCES {
+                    known.instances.extend(called);
                 }
-                None => {
-                    alike.push(groups.len());
-                    part.instances.extend(instance);
-                    groups.push((part, vec![index], own.clone()));
+                if members.last() != Some(&index) {
+                    members.push(index);
                 }
+                if *known_own != own {
+                    *known_own = Own::default();
+                }
+            }
+            None => {
+                alike.push(self.groups.len());
+                part.instances.extend(called);
+                self.groups.push((part, vec![index], own));
             }
         }
     }
-    let mut finished: Vec<Group> =
-        groups.into_iter().map(|(group, members, own)| finish(group, members, &own, total)).collect();
-    finished.sort_by(|one, other| {
-        (one.verdict, one.waiver.is_some(), std::cmp::Reverse(one.count)).cmp(&(
-            other.verdict,
-            other.waiver.is_some(),
-            std::cmp::Reverse(other.count),
-        ))
-    });
-    finished
+
+    /// True without any judgement.
+    pub fn is_empty(&self) -> bool {
+        self.verdicts.is_empty()
+    }
+
+    /// The verdict over all of them, or over those of nodes that were looked at.
+    pub fn verdict(&self, seen: bool) -> Verdict {
+        let counted = self.verdicts.iter().filter(|(_, looked_at)| *looked_at || !seen);
+        Verdict::over(counted.map(|(verdict, _)| *verdict)).unwrap_or(Verdict::Unknown)
+    }
+
+    /// Equal findings together, worst verdict first, what is not waived before what is, then the largest group first.
+    pub fn groups(self) -> Vec<Group> {
+        let total = self.total;
+        let mut finished: Vec<Group> =
+            self.groups.into_iter().map(|(group, members, own)| finish(group, members, &own, total)).collect();
+        finished.sort_by_key(|group| (group.verdict, group.waiver.is_some(), Reverse(group.count)));
+        finished
+    }
 }
 
 /// Equal for groups that are the same.
@@ -160,6 +189,9 @@ impl Own {
 }
 
 fn finish(mut group: Group, members: Vec<usize>, own: &Own, total: usize) -> Group {
+    if group.instances.len() > MOST_INSTANCES {
+        group.instances = Vec::new();
+    }
     group.found = own.put_back(&group.found);
     group.origins = group.origins.iter().map(|origin| own.put_back(origin)).collect();
     for offender in &mut group.offenders {

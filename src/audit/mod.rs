@@ -21,6 +21,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use crate::benchmark::{Check, Index, IndexLine, Library, StockPolicy, Subject, Waiver};
 use crate::evidence::{Component, Evidence, NodeEvidence, NodeState, Ownership, Reason, Tables, Unseen};
 use facts::cluster::{ClusterContext, Inventory, PodSecurity, Rights, confine_by_default};
+use grouping::Findings;
 use judge::Node;
 use rbac::escalation::{Escalation, World};
 use report::{BenchmarkName, Control, Counts, Remedy, Report, Run, Section, Tool};
@@ -55,13 +56,16 @@ pub struct Input<'a> {
 /// Makes the report.
 pub fn evaluate(input: &Input<'_>) -> Report {
     let mut merged = judge::Merged::new();
-    let nodes: Vec<Node<'_>> =
-        input.evidence.nodes.iter().map(|evidence| Node::new(evidence, input.tables, &mut merged)).collect();
     let cluster = input.evidence.cluster.as_ref();
     let rights = cluster.map(|cluster| Rights::new(cluster, input.stock));
     let inventory = cluster.map(|cluster| {
-        let security = PodSecurity::new(&nodes, input.tables, cluster.version);
-        Inventory::new(cluster, security, confine_by_default(cluster, &nodes))
+        let serves = |node: &&NodeEvidence| node.own(Component::KubeApiserver).next().is_some();
+        let servers = input.evidence.nodes.iter().filter(serves);
+        let servers: Vec<Node<'_>> = servers.map(|node| Node::new(node, input.tables, &mut merged)).collect();
+        let security = PodSecurity::new(&servers, input.tables, cluster.version);
+        let by_default =
+            confine_by_default(cluster, &input.evidence.nodes, |node| Node::new(node, input.tables, &mut merged));
+        Inventory::new(cluster, security, by_default)
     });
     let admits = |namespace: &str| {
         let inventory = inventory.as_ref();
@@ -79,14 +83,15 @@ pub fn evaluate(input: &Input<'_>) -> Report {
         rights,
         escalation,
     });
-    let unseen = input.evidence.unseen_places();
     let run = run(input);
     let waivers = Waivers::on(input.waivers, &run.collected_at);
-    let seen = Seen { nodes: &nodes, unseen: &unseen, total: input.evidence.node_count(), cluster, waivers: &waivers };
-    let line = |line: &IndexLine| control(&input.library.checks[&line.check], Some(line), &seen, input);
-    let controls: Vec<Control> = input.index.controls.iter().map(line).collect();
-    let own_checks: Vec<Control> =
-        input.library.own.iter().map(|id| control(&input.library.checks[id], None, &seen, input)).collect();
+    let lines = input.index.controls.iter().map(|line| (&input.library.checks[&line.check], Some(line)));
+    let own = input.library.own.iter().map(|id| (&input.library.checks[id], None));
+    let checks: Vec<(&Check, Option<&IndexLine>)> = lines.chain(own).collect();
+    let findings = findings(&checks, cluster, &waivers, &mut merged, input);
+    let mut controls: Vec<Control> =
+        checks.iter().zip(findings).map(|((check, line), findings)| control(check, *line, findings)).collect();
+    let own_checks = controls.split_off(input.index.controls.len());
     let sections = input.index.sections.iter().map(|(id, title)| section(id, title, &controls)).collect();
     let nodes = report_nodes(input.evidence);
     let waivers = waivers.told(controls.iter().chain(&own_checks), &nodes);
@@ -141,52 +146,64 @@ fn run(input: &Input<'_>) -> Run {
     }
 }
 
-/// What every control is judged on, made once.
-struct Seen<'a> {
-    nodes: &'a [Node<'a>],
-    /// Nodes that were not seen, by their places in the report.
-    unseen: &'a [(usize, &'a Unseen)],
-    /// Nodes of the report.
-    total: usize,
-    cluster: Option<ClusterContext<'a>>,
-    waivers: &'a Waivers<'a>,
-}
-
-fn control(check: &Check, line: Option<&IndexLine>, seen: &Seen<'_>, input: &Input<'_>) -> Control {
-    let Seen { nodes, unseen, total, cluster, waivers } = *seen;
-    let mut judged = Vec::new();
-    if check.subject == Subject::Cluster {
-        judged.push((usize::MAX, judge::judge_cluster(check, cluster, input.tables)));
-    } else {
-        let concerned = |node: &Node<'_>| {
-            control_plane::concerns(check, node.evidence)
-                && !control_plane::is_provider_s(node.evidence, input.evidence)
-        };
-        let unseen_at: HashSet<usize> = unseen.iter().map(|(place, _)| *place).collect();
-        for (index, node) in nodes.iter().enumerate().filter(|(_, node)| concerned(node)) {
-            // what the API does not show of a node that was not seen is told by that it was not seen
-            let unseen = unseen_at.contains(&index);
-            let told = judge::judge(check, node, input.tables).into_iter();
-            let told = told.filter(|judgement| !(unseen && judgement.verdict == Verdict::Unknown));
-            judged.extend(told.map(|judgement| (index, judgement)));
+/// What is found for each check. Node by node, since what a node's components work with is much more than what is found of it.
+fn findings(
+    checks: &[(&Check, Option<&IndexLine>)],
+    cluster: Option<ClusterContext<'_>>,
+    waivers: &Waivers<'_>,
+    merged: &mut judge::Merged,
+    input: &Input<'_>,
+) -> Vec<Findings> {
+    let evidence = input.evidence;
+    let unseen = evidence.unseen_places();
+    let unseen_at: HashSet<usize> = unseen.iter().map(|(place, _)| *place).collect();
+    let total = evidence.node_count();
+    let mut all: Vec<Findings> = checks.iter().map(|_| Findings::new(total)).collect();
+    let of_nodes = |check: &Check| check.subject != Subject::Cluster;
+    let add = |findings: &mut Findings, check: &Check, index, judgement, node: Option<&NodeEvidence>| {
+        findings.add(index, judgement, node, |node, mut group| {
+            if node.is_none() {
+                own::mark(&mut group, evidence);
+            }
+            waivers.split(&check.id, node, group)
+        });
+    };
+    for (index, node) in evidence.nodes.iter().enumerate() {
+        if control_plane::is_provider_s(node, evidence) {
+            continue;
         }
-        judged.extend(control_plane::unseen(check, input.evidence).map(|judgement| (usize::MAX, judgement)));
-        judged.extend(unseen.iter().map(|(place, node)| (*place, judge::unseen(node))));
-        if judged.is_empty() {
-            judged.push((usize::MAX, judge::unasked(Reason::NotAsked)));
+        let judged = Node::new(node, input.tables, merged);
+        let concerned = |check: &Check| of_nodes(check) && control_plane::concerns(check, node);
+        for ((check, _), findings) in checks.iter().zip(&mut all).filter(|((check, _), _)| concerned(check)) {
+            for judgement in judge::judge(check, &judged, input.tables) {
+                // what the API does not show of a node that was not seen is told by that it was not seen
+                if !(judgement.verdict == Verdict::Unknown && unseen_at.contains(&index)) {
+                    add(findings, check, index, judgement, Some(node));
+                }
+            }
         }
     }
-    let over = |seen: bool| {
-        let counted = judged.iter().filter(|(_, judgement)| !(seen && judgement.is_of_unseen()));
-        Verdict::over(counted.map(|(_, judgement)| judgement.verdict)).unwrap_or(Verdict::Unknown)
-    };
-    let (verdict, seen_verdict) = (over(false), over(true));
-    let groups = grouping::group(judged, nodes, total, |node, mut group| {
-        if node.is_none() {
-            own::mark(&mut group, input.evidence);
+    for ((check, _), findings) in checks.iter().zip(&mut all) {
+        if !of_nodes(check) {
+            add(findings, check, usize::MAX, judge::judge_cluster(check, cluster, input.tables), None);
+            continue;
         }
-        waivers.split(&check.id, node, group)
-    });
+        if let Some(judgement) = control_plane::unseen(check, evidence) {
+            add(findings, check, usize::MAX, judgement, None);
+        }
+        for (place, node) in &unseen {
+            add(findings, check, *place, judge::unseen(node), evidence.nodes.get(*place));
+        }
+        if findings.is_empty() {
+            add(findings, check, usize::MAX, judge::unasked(Reason::NotAsked), None);
+        }
+    }
+    all
+}
+
+fn control(check: &Check, line: Option<&IndexLine>, findings: Findings) -> Control {
+    let (verdict, seen_verdict) = (findings.verdict(false), findings.verdict(true));
+    let groups = findings.groups();
     let remediation = check.remediation.iter().map(|(platform, remedy)| {
         (platform.clone(), Remedy { text: remedy.text.trim().to_owned(), patch: remedy.patch.clone() })
     });

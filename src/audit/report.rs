@@ -399,7 +399,7 @@ pub struct Group {
     pub waiver: Option<String>,
     /// On which nodes.
     pub subjects: Subjects,
-    /// Which instances, such as `kube-apiserver, pid 458`.
+    /// Which instances, such as `kube-apiserver, pid 458`; not named where they are more than 200.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub instances: Vec<String>,
     /// How many nodes or objects.

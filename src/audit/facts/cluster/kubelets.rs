@@ -4,17 +4,22 @@ use std::collections::HashMap;
 
 use crate::audit::judge::Node;
 use crate::evidence::objects::{ApiNode, ClusterEvidence};
-use crate::evidence::{Component, Ownership, Value};
+use crate::evidence::{Component, NodeEvidence, Ownership, Value};
 
 /// True when every node where a pod can run is known to confine containers that name no seccomp profile (`seccompDefault`). One node that
 /// was not seen, or whose kubelet does not tell, is enough for false.
 ///
 /// Source: pkg/kubelet/kuberuntime/helpers.go (`getSeccompProfile`, 1.36).
-pub fn confine_by_default(cluster: &ClusterEvidence, nodes: &[Node<'_>]) -> bool {
-    let seen: HashMap<&str, &Node<'_>> = nodes.iter().map(|node| (node.evidence.name.as_str(), node)).collect();
-    let confines = |node: &ApiNode| seen.get(node.metadata.name.as_str()).is_some_and(|node| confines(node));
+pub fn confine_by_default<'a>(
+    cluster: &ClusterEvidence,
+    nodes: &'a [NodeEvidence],
+    mut judged: impl FnMut(&'a NodeEvidence) -> Node<'a>,
+) -> bool {
+    let seen: HashMap<&str, &'a NodeEvidence> = nodes.iter().map(|node| (node.name.as_str(), node)).collect();
+    let mut confines =
+        |node: &ApiNode| seen.get(node.metadata.name.as_str()).is_some_and(|node| confines(&judged(node)));
     let mut linux = cluster.nodes.items.iter().filter(|node| node.status.info.operating_system != "windows").peekable();
-    cluster.nodes.gap.is_none() && linux.peek().is_some() && linux.all(confines)
+    cluster.nodes.gap.is_none() && linux.peek().is_some() && linux.all(&mut confines)
 }
 
 /// True when the node's own kubelets do, in every version that they can be.
