@@ -108,6 +108,13 @@ fn questions_are_of_the_level_that_refuses() {
             evaluator.checks().any(|check| question.checks.contains(&check))
         };
         assert!(has(Level::Restricted), "{}", question.name);
-        assert_eq!(has(Level::Baseline), question.refused_by == Some(Level::Baseline), "{}", question.name);
+        // from 1.35 on baseline has a check of it that lets some through
+        let lets_some = question.name == "unmasked-proc";
+        assert_eq!(
+            has(Level::Baseline),
+            question.refused_by == Some(Level::Baseline) || lets_some,
+            "{}",
+            question.name
+        );
     }
 }
