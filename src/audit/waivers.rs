@@ -52,15 +52,14 @@ impl<'a> Waivers<'a> {
     pub(super) fn told<'c>(&self, controls: impl Iterator<Item = &'c Control> + Clone, nodes: &[Node]) -> Vec<Waived> {
         let about = |waiver: &Waiver| -> Vec<String> {
             let open = |group: &&Group| matches!(group.verdict, Verdict::Fail | Verdict::Review);
-            let on = |control: &Control, group: &Group| {
-                let members = group.subjects.members(nodes.len());
-                let cluster = group.subjects.cluster && concerns(waiver, &control.slug, None);
-                let node = members.into_iter().any(|at| concerns(waiver, &control.slug, Some(&nodes[at].name)));
+            let on = |group: &Group| {
+                let members = || group.subjects.members(nodes.len());
+                let there = waiver.nodes.is_empty() || members().into_iter().any(|at| is_on(waiver, &nodes[at].name));
                 let objects = is_whole(waiver) || group.offenders.iter().any(|offender| accepts(waiver, offender));
-                (cluster || node) && objects
+                there && objects
             };
-            let found =
-                controls.clone().filter(|control| control.groups.iter().filter(open).any(|group| on(control, group)));
+            let named = controls.clone().filter(|control| waiver.checks.contains(&control.slug));
+            let found = named.filter(|control| control.groups.iter().filter(open).any(on));
             found.map(|control| control.id.clone()).collect()
         };
         self.all
@@ -103,8 +102,11 @@ fn accepts(waiver: &Waiver, offender: &Offender) -> bool {
 
 fn concerns(waiver: &Waiver, check: &str, node: Option<&str>) -> bool {
     waiver.checks.iter().any(|known| known == check)
-        && (waiver.nodes.is_empty()
-            || node.is_some_and(|node| waiver.nodes.iter().any(|pattern| matches(pattern, node))))
+        && (waiver.nodes.is_empty() || node.is_some_and(|node| is_on(waiver, node)))
+}
+
+fn is_on(waiver: &Waiver, node: &str) -> bool {
+    waiver.nodes.iter().any(|pattern| matches(pattern, node))
 }
 
 /// `*` stands for any letters, also for none; everything else for itself.

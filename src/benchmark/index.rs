@@ -89,7 +89,7 @@ enum Status {
 /// # Errors
 /// The first thing that is wrong, with its place. Whether its checks exist is for the library to say.
 pub fn read(file: &str, text: &str) -> Result<Index, LoadError> {
-    typed(file, super::error::parse(file, text)?, super::sha256([text.as_bytes()]))
+    typed(file, super::error::parse(file, text)?, crate::evidence::sha256(text.as_bytes()))
 }
 
 /// Types an index that was decoded already.

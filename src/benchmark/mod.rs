@@ -7,10 +7,8 @@ mod index;
 mod waivers;
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use serde::de::DeserializeOwned;
-use sha2::{Digest, Sha256};
 
 pub use bootstrap::StockPolicy;
 pub use check::{Check, PLATFORMS, Predicate, Remedy, Scope, Severity, Subject, Test};
@@ -19,7 +17,7 @@ pub use index::{Index, IndexLine};
 pub use waivers::{Waiver, add_waivers};
 
 use crate::evidence::components::{AdmissionPlugins, CipherSuites, ComponentTable, GateStage};
-use crate::evidence::{Component, Tables, Version};
+use crate::evidence::{Component, Tables, Version, sha256};
 
 include!(concat!(env!("OUT_DIR"), "/shipped.rs"));
 
@@ -31,18 +29,6 @@ fn shipped<T: DeserializeOwned>(path: &str) -> Result<(T, &'static str), LoadErr
         .find(|(name, ..)| *name == path)
         .ok_or_else(|| wrong("is not part of this binary".to_owned()))?;
     serde_json::from_str(json).map(|value| (value, *digest)).map_err(|error| wrong(error.to_string()))
-}
-
-/// SHA-256 over parts, hexadecimal.
-fn sha256<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
-    let mut digest = Sha256::new();
-    for part in parts {
-        digest.update(part);
-    }
-    digest.finalize().iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// Reads the component tables that ship with the binary.
@@ -94,7 +80,7 @@ pub fn library(tables: &Tables) -> Result<Library, LoadError> {
         }
         digests.push(digest.as_bytes());
     }
-    library.sha256 = sha256(digests);
+    library.sha256 = sha256(&digests.concat());
     Ok(library)
 }
 

@@ -1,15 +1,12 @@
 //! Certificates: who issued what to whom, for how long. No private key is kept: of a file that holds both, only the
 //! certificates are looked at.
 
-use std::fmt::Write as _;
-
-use sha2::{Digest, Sha256};
 use x509_parser::pem::Pem;
 use x509_parser::prelude::{FromDer, X509Certificate};
 use x509_parser::public_key::PublicKey;
 
 use super::reader::Reader;
-use crate::evidence::{Certificate, Observed, Origin, Reason};
+use crate::evidence::{Certificate, Observed, Origin, Reason, sha256};
 
 /// A bundle of certificates larger than this is not read.
 const LIMIT: u64 = 2 << 20;
@@ -54,17 +51,10 @@ fn facts(certificate: &X509Certificate<'_>) -> Certificate {
     Certificate {
         subject: certificate.subject().to_string(),
         issuer: certificate.issuer().to_string(),
-        key_sha256: hexadecimal(&Sha256::digest(certificate.public_key().raw)),
+        key_sha256: sha256(certificate.public_key().raw),
         key,
         not_before: time(certificate.validity().not_before),
         not_after: time(certificate.validity().not_after),
         authority: certificate.is_ca(),
     }
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

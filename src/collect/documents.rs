@@ -8,7 +8,7 @@ use super::yaml;
 use crate::evidence::components::FieldSpec;
 use crate::evidence::effective::{Decoding, other_case, project};
 use crate::evidence::flags::without_userinfo;
-use crate::evidence::{Document, DocumentRole, Gap, Observed, Origin, Reason, Value};
+use crate::evidence::{Document, DocumentRole, Gap, Observed, Origin, Reason, Value, sha256};
 
 /// What kind a configuration file must say it is.
 pub enum Shape<'a> {
@@ -82,9 +82,7 @@ pub fn pending_chain(document: &Document, started_at: Option<i64>) -> Option<Gap
 ///
 /// Source: k8s.io/apiserver 0.36 pkg/server/options/encryptionconfig (`loadDataAndHash`), authorizationconfig/metrics (`getHash`).
 fn digest_of(bytes: &[u8]) -> String {
-    use sha2::{Digest, Sha256};
-    let hex: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{hex}")
+    format!("sha256:{}", sha256(bytes))
 }
 
 /// A path that a running process names is never merely absent.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 
 use super::yaml;
-use crate::evidence::objects::{ClusterEvidence, Listing, Meta, Named, Source};
+use crate::evidence::objects::{ClusterEvidence, Listing, Meta, Named, RUNS_PODS, Source};
 use crate::evidence::{Gap, Reason, Tables, Value, Version};
 
 /// Files larger than this are not read: 150,000 pods as JSON take about 1 GiB.
@@ -321,17 +321,6 @@ pub(super) fn action(object: &Value) -> String {
 ///
 /// Source: k8s.io/api admissionregistration/v1 (`RuleWithOperations`), k8s.io/apiserver/pkg/admission/plugin/webhook/predicates/rules.
 pub(super) fn sees_workloads(webhooks: Option<&Value>) -> bool {
-    const WORKLOADS: [(&str, &str); 9] = [
-        ("", "pods"),
-        ("", "replicationcontrollers"),
-        ("", "podtemplates"),
-        ("apps", "deployments"),
-        ("apps", "daemonsets"),
-        ("apps", "statefulsets"),
-        ("apps", "replicasets"),
-        ("batch", "jobs"),
-        ("batch", "cronjobs"),
-    ];
     let of = |rule: &Value, key: &str, wanted: &[&str]| {
         let given = rule.at(key).and_then(Value::as_list).unwrap_or_default();
         given.iter().filter_map(Value::as_text).any(|text| wanted.contains(&text))
@@ -340,7 +329,7 @@ pub(super) fn sees_workloads(webhooks: Option<&Value>) -> bool {
     let mut rules = webhooks.iter().filter_map(|webhook| webhook.at("rules").and_then(Value::as_list)).flatten();
     rules.any(|rule| {
         of(rule, "operations", &["*", "CREATE", "UPDATE"])
-            && WORKLOADS.iter().any(|(group, plural)| {
+            && RUNS_PODS.iter().chain(&[("", "podtemplates")]).any(|(group, plural)| {
                 of(rule, "apiGroups", &["*", group]) && of(rule, "resources", &["*", "*/*", plural])
             })
     })

@@ -12,13 +12,13 @@
 //! (containerd at 16 KiB); a sum at the end only, which tells of damage and not where.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::io::{self, Read as _};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+
+use super::sha256;
 
 /// What every frame begins with; a version follows.
 const MARK: &str = "kube-assay/frame/";
@@ -191,10 +191,7 @@ pub fn inflated(body: &[u8], limit: u64) -> io::Result<Vec<u8>> {
 }
 
 fn digest(bytes: &[u8], digits: usize) -> String {
-    let mut text = String::with_capacity(64);
-    for byte in Sha256::digest(bytes) {
-        let _ = write!(text, "{byte:02x}");
-    }
+    let mut text = sha256(bytes);
     text.truncate(digits);
     text
 }

@@ -1,6 +1,7 @@
 //! Floor 0: the vocabulary of evidence. No I/O, no YAML.
 
 pub mod components;
+mod digest;
 pub mod effective;
 pub mod facts;
 pub mod file;
@@ -19,6 +20,7 @@ mod version;
 use serde::{Deserialize, Serialize};
 
 pub use components::{Component, ComponentTable, Tables};
+pub use digest::sha256;
 pub use node::{
     API_VIEW, Accounts, AuditCounts, Certificate, CollectorRights, Distribution, Document, DocumentRole, FileEntry,
     FileFacts, FileKind, FileSet, FileSetName, HostFacts, Instance, NodeEvidence, Ownership, ServerMetrics, Trace,

@@ -15,10 +15,10 @@ mod store;
 
 use std::hash::{BuildHasher, Hasher};
 
-use sha2::{Digest, Sha256};
-
 pub use entry::{ChangeCounts, Entry, Figures, Kept, KeptReport, Pruned, PrunedRun, Verdicts, is_run_name};
 pub use store::{Listing, Location, Store, StoreError};
+
+use crate::evidence::sha256;
 
 /// An entry or a note is smaller than this, in bytes.
 const LARGEST_ENTRY: u64 = 1 << 20;
@@ -131,7 +131,7 @@ impl History {
     pub fn report(&self, entry: &Entry, report: &KeptReport) -> Result<Vec<u8>, String> {
         let name = format!("runs/{}/{}", entry.run, report.file.name);
         let bytes = self.store.read(&name, LARGEST_FILE).map_err(|error| error.to_string())?;
-        if digest(&bytes) == report.file.sha256 {
+        if sha256(&bytes) == report.file.sha256 {
             Ok(bytes)
         } else {
             Err(format!("{} is not what the run's entry says: another SHA-256", self.store.place(&name)))
@@ -196,7 +196,7 @@ impl History {
 
     fn keep(&self, run: &str, file: &str, bytes: &[u8]) -> Result<Kept, StoreError> {
         self.store.create(&format!("runs/{run}/{file}"), bytes)?;
-        Ok(Kept { name: file.to_owned(), bytes: bytes.len() as u64, sha256: digest(bytes) })
+        Ok(Kept { name: file.to_owned(), bytes: bytes.len() as u64, sha256: sha256(bytes) })
     }
 }
 
@@ -206,9 +206,4 @@ fn run_name(now: &str) -> String {
     let mut random = std::collections::hash_map::RandomState::new().build_hasher();
     random.write_u32(std::process::id());
     format!("{time}-{:016x}", random.finish())
-}
-
-/// SHA-256, hexadecimal.
-fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 
 use super::history::Since;
 use super::output::{Plan, plan, write_file};
@@ -18,7 +17,7 @@ use crate::audit::{self, Input};
 use crate::benchmark::{self, Index, Library, Severity, Waiver};
 use crate::cli::{AuditArgs, CollectArgs, EvaluateArgs, JudgeArgs, RenderArgs};
 use crate::evidence::frames::Content;
-use crate::evidence::{Evidence, Tables, file};
+use crate::evidence::{Evidence, Tables, file, sha256};
 
 /// The version of this program.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -183,13 +182,8 @@ pub(crate) fn read_evidence(path: &Path, evidence: &mut Evidence) -> Result<(), 
     };
     read.map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
     file::read(bytes.as_slice(), evidence).map_err(|error| Failure::usage(format!("{} {error}", path.display())))?;
-    evidence.sha256.push(digest(&bytes));
+    evidence.sha256.push(sha256(&bytes));
     Ok(())
-}
-
-/// SHA-256, hexadecimal.
-pub(super) fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 pub(crate) fn render(args: &RenderArgs) -> Result<u8, Failure> {

@@ -12,7 +12,7 @@ use crate::audit::drift::{Drift, drift};
 use crate::audit::history::{self, Comparison, TrendPoint};
 use crate::audit::report::{Counts, Report};
 use crate::cli::{HistoryArgs, RunsArgs};
-use crate::evidence::{Evidence, file};
+use crate::evidence::{Evidence, file, sha256};
 use crate::history::{
     ChangeCounts, Entry, Figures, History, KeptReport, Location, NewReport, NewRun, Pruned, Runs, StoreError, Verdicts,
 };
@@ -62,7 +62,7 @@ impl<'a> Since<'a> {
         };
         if let Some(location) = &args.history {
             file::write(evidence, VERSION, &mut since.evidence)?;
-            evidence.sha256.push(super::audit::digest(&since.evidence));
+            evidence.sha256.push(sha256(&since.evidence));
             match History::make(location).and_then(|history| Ok((history.runs()?, history))) {
                 Ok((runs, history)) => since.kept = Some((history, since.own(runs))),
                 Err(error) => since.failure = Some(error.to_string()),

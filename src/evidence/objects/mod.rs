@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 
 pub use environment::EnvSource;
 pub use pod::{
-    Container, ContainerPort, Handler, HostField, Lifecycle, Os, Pod, PodSpec, PodStatus, PodTemplate, Probe, Workload,
-    WorkloadSpec,
+    Container, ContainerPort, Handler, HostField, Lifecycle, Os, Pod, PodSpec, PodStatus, PodTemplate, Probe,
+    RUNS_PODS, Workload, WorkloadSpec,
 };
 pub use rbac::{AggregationRule, Binding, LabelSelector, PolicyRule, Role, RoleRef, Subject};
 pub use security::{

@@ -7,6 +7,18 @@ use super::security::{ContainerSecurityContext, PodSecurityContext};
 use super::volume::Volume;
 use super::{Meta, Shared, list, null_is_default, shared_list};
 
+/// What runs pods when it is created: API group and plural of pods and of their controllers.
+pub const RUNS_PODS: [(&str, &str); 8] = [
+    ("", "pods"),
+    ("", "replicationcontrollers"),
+    ("apps", "deployments"),
+    ("apps", "daemonsets"),
+    ("apps", "statefulsets"),
+    ("apps", "replicasets"),
+    ("batch", "jobs"),
+    ("batch", "cronjobs"),
+];
+
 /// A pod.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

@@ -2,9 +2,11 @@
 
 use serde::Serialize;
 
+use super::controls::More;
 use super::data::Sets;
 use super::text::{self, NAME, SENTENCE, short};
 use super::words;
+use crate::audit::pools::by_node;
 use crate::audit::report::{Counts, Instance, Node, Report};
 use crate::evidence::NodeState;
 
@@ -19,19 +21,24 @@ mod pools;
 #[derive(Serialize)]
 pub(super) struct Nodes {
     heading: String,
-    /// Each node, where they are few.
+    /// The entries are pools.
+    pooled: bool,
     entries: Vec<Entry>,
-    /// Pools, where they are many.
-    pools: Vec<pools::PoolView>,
 }
 
-/// A node.
+/// A node, or a pool of them.
 #[derive(Serialize)]
 struct Entry {
     name: String,
+    /// The node's roles, or how many nodes the pool has.
     roles: String,
-    verdicts: String,
+    /// The node's verdicts, or how many nodes of the pool differ.
+    at: String,
     facts: Vec<Fact>,
+    /// Nodes of a pool that differ, those that differ alike together.
+    outliers: Vec<pools::OutliersView>,
+    /// Those that have no room.
+    more_outliers: Option<More>,
     instances: Vec<InstanceView>,
     notes: Vec<String>,
 }
@@ -48,42 +55,36 @@ struct Fact {
 struct InstanceView {
     component: &'static str,
     version: String,
+    /// Of a node's own.
     process: String,
     whose: &'static str,
     /// Listed, not judged.
     quiet: bool,
+    /// On how many nodes of a pool.
+    nodes: String,
 }
 
 impl Nodes {
     /// The nodes of a report; `anchors` are those of its controls, the user's own behind them.
     pub(super) fn of(report: &Report, anchors: &[&str], sets: &mut Sets) -> Self {
-        if report.nodes.len() > ALONE {
-            let pools = pools::views(report, anchors, sets);
-            let heading = format!(
-                "{} nodes{}",
-                text::count(report.nodes.len()),
-                if pools.len() > 1 { format!(" in {} pools", pools.len()) } else { String::new() }
-            );
-            return Self { heading, entries: Vec::new(), pools };
+        let total = report.nodes.len();
+        if total > ALONE {
+            let entries = pools::entries(report, anchors, sets);
+            let pools = if entries.len() > 1 { format!(" in {} pools", entries.len()) } else { String::new() };
+            return Self { heading: format!("{} nodes{pools}", text::count(total)), pooled: true, entries };
         }
-        let verdicts = verdicts(report);
-        Self {
-            heading: match report.nodes.len() {
-                1 => "The node".to_owned(),
-                many => format!("{many} nodes"),
-            },
-            entries: report.nodes.iter().zip(&verdicts).map(|(node, counts)| Entry::of(node, counts)).collect(),
-            pools: Vec::new(),
-        }
+        let heading = if total == 1 { "The node".to_owned() } else { format!("{total} nodes") };
+        let entries = report.nodes.iter().zip(verdicts(report)).map(|(node, counts)| Entry::of(node, &counts));
+        Self { heading, pooled: false, entries: entries.collect() }
     }
 }
 
-/// Per node, the verdicts of the groups that it is in.
+/// Per node, the verdicts of the controls that concern it.
 fn verdicts(report: &Report) -> Vec<Counts> {
     let mut counts = vec![Counts::default(); report.nodes.len()];
     for control in report.controls.iter().filter(|control| control.scope != "cluster") {
-        for group in control.groups.iter().filter(|group| !group.subjects.cluster) {
-            group.subjects.members(report.nodes.len()).into_iter().for_each(|at| counts[at].add(group.verdict));
+        for (counts, verdict) in counts.iter_mut().zip(by_node(control, report.nodes.len())) {
+            verdict.into_iter().for_each(|verdict| counts.add(verdict));
         }
     }
     counts
@@ -109,8 +110,10 @@ impl Entry {
         Self {
             name: short(&node.name, 80),
             roles: short(&node.roles.join(", "), NAME),
-            verdicts: words::counts(verdicts),
+            at: words::counts(verdicts),
             facts,
+            outliers: Vec::new(),
+            more_outliers: None,
             instances: node.instances.iter().take(INSTANCES).map(InstanceView::of).collect(),
             notes: node.notes.iter().take(INSTANCES).map(|note| text::sentence(&short(note, SENTENCE))).collect(),
         }
@@ -156,6 +159,7 @@ impl InstanceView {
             },
             whose: words::ownership(instance.ownership),
             quiet: instance.ownership == crate::evidence::Ownership::Tenant,
+            nodes: String::new(),
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::audit::rbac::{
 };
 use crate::audit::report::Offender;
 use crate::benchmark::StockPolicy;
-use crate::evidence::objects::{Binding, ClusterEvidence, PolicyRule, Role, Source, Subject};
+use crate::evidence::objects::{Binding, ClusterEvidence, PolicyRule, RUNS_PODS, Role, Source, Subject};
 use crate::evidence::{Observed, Value};
 
 /// Rights of a cluster, arranged once for all questions.
@@ -137,17 +137,7 @@ fn mints_tokens(rule: &PolicyRule) -> bool {
 
 /// Pods, or a controller that makes them.
 fn creates_pods(rule: &PolicyRule) -> bool {
-    const MAKERS: [(&str, &str); 8] = [
-        ("", "pods"),
-        ("", "replicationcontrollers"),
-        ("apps", "deployments"),
-        ("apps", "daemonsets"),
-        ("apps", "statefulsets"),
-        ("apps", "replicasets"),
-        ("batch", "jobs"),
-        ("batch", "cronjobs"),
-    ];
-    MAKERS.iter().any(|(group, resource)| unnamed(rule, "create", group, resource))
+    RUNS_PODS.iter().any(|(group, resource)| unnamed(rule, "create", group, resource))
 }
 
 const RBAC: &str = "rbac.authorization.k8s.io";

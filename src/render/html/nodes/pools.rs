@@ -9,7 +9,7 @@ use super::super::controls::More;
 use super::super::data::Sets;
 use super::super::text::{self, NAME, SENTENCE, short};
 use super::super::words;
-use super::{Fact, INSTANCES, not_seen, system, version};
+use super::{Entry, Fact, INSTANCES, InstanceView, not_seen, system, version};
 use crate::audit::pools::{Deviation, Outliers, Pool, pools};
 use crate::audit::report::{Node, Report};
 use crate::evidence::{NodeState, Ownership};
@@ -29,34 +29,9 @@ const LINES: usize = 200;
 /// Most values of a fact.
 const VALUES: usize = 3;
 
-/// A pool.
-#[derive(Serialize)]
-pub(super) struct PoolView {
-    name: String,
-    nodes: String,
-    /// How many nodes differ.
-    differ: String,
-    facts: Vec<Fact>,
-    runs: Vec<Runs>,
-    notes: Vec<String>,
-    outliers: Vec<OutliersView>,
-    more_outliers: Option<More>,
-}
-
-/// A component of a pool's nodes.
-#[derive(Serialize)]
-struct Runs {
-    component: &'static str,
-    version: String,
-    whose: &'static str,
-    /// Listed, not judged.
-    quiet: bool,
-    nodes: String,
-}
-
 /// Nodes that differ alike.
 #[derive(Serialize)]
-struct OutliersView {
+pub(super) struct OutliersView {
     nodes: String,
     /// Where the page's data hold the set of nodes; empty where all are named.
     set: String,
@@ -75,73 +50,71 @@ struct Differs {
 }
 
 /// The pools of a report; `anchors` are those of its controls, the user's own behind them.
-pub(super) fn views(report: &Report, anchors: &[&str], sets: &mut Sets) -> Vec<PoolView> {
+pub(super) fn entries(report: &Report, anchors: &[&str], sets: &mut Sets) -> Vec<Entry> {
     let pools = pools(report);
     let rows = (OUTLIERS.0 / pools.len().clamp(1, POOLS)).max(OUTLIERS.1);
-    let mut views: Vec<PoolView> =
-        pools.iter().take(POOLS).map(|pool| PoolView::of(report, anchors, pool, rows, sets)).collect();
+    let mut entries: Vec<Entry> =
+        pools.iter().take(POOLS).map(|pool| entry(report, anchors, pool, rows, sets)).collect();
     if pools.len() > POOLS {
-        views.push(rest(&pools[POOLS..]));
+        entries.push(rest(&pools[POOLS..]));
     }
-    views
+    entries
 }
 
 /// Pools beyond the last entry, as lines.
-fn rest(pools: &[Pool]) -> PoolView {
+fn rest(pools: &[Pool]) -> Entry {
     let line = |pool: &Pool| format!("{}: {}", short(&pool.name, 80), text::counted(pool.nodes.len(), "node", "nodes"));
-    PoolView {
+    Entry {
         name: format!("{} more pools", text::count(pools.len())),
-        nodes: text::counted(pools.iter().map(|pool| pool.nodes.len()).sum(), "node", "nodes"),
-        differ: String::new(),
+        roles: text::counted(pools.iter().map(|pool| pool.nodes.len()).sum(), "node", "nodes"),
+        at: String::new(),
         facts: vec![Fact { name: "Pools", value: text::lines(pools.iter().map(line), LINES) }],
-        runs: Vec::new(),
-        notes: Vec::new(),
         outliers: Vec::new(),
         more_outliers: None,
+        instances: Vec::new(),
+        notes: Vec::new(),
     }
 }
 
-impl PoolView {
-    fn of(report: &Report, anchors: &[&str], pool: &Pool, rows: usize, sets: &mut Sets) -> Self {
-        let nodes = || pool.nodes.iter().map(|at| &report.nodes[*at]);
-        let seen = || nodes().filter(|node| node.state == NodeState::Seen);
-        let mut facts = Vec::new();
-        let mut fact = |name, value: String| {
-            if !value.is_empty() {
-                facts.push(Fact { name, value });
-            }
-        };
-        fact("Usual", words::counts(&pool.usual));
-        fact("Runs as", values(nodes().map(|node| node.roles.join(", "))));
-        fact("System", values(nodes().map(system)));
-        fact("Distribution", values(nodes().map(|node| short(&node.distributions.join(", "), NAME))));
-        fact("Not seen", values(nodes().map(|node| not_seen(node).unwrap_or_default())));
-        fact("Collected", times(seen()));
-        fact("Collector’s rights", values(seen().map(|node| short(&node.collector, NAME))));
-        let differ: usize = pool.outliers.iter().map(|outliers| outliers.nodes.len()).sum();
-        let (shown, more) = pool.outliers.split_at(pool.outliers.len().min(rows));
-        let notes = histogram(seen().flat_map(|node| node.notes.iter().map(|note| short(note, SENTENCE))));
-        Self {
-            name: short(&pool.name, 80),
-            nodes: text::counted(pool.nodes.len(), "node", "nodes"),
-            differ: match differ {
-                0 => "all seen nodes are alike".to_owned(),
-                1 => "1 node differs".to_owned(),
-                many => format!("{} nodes differ", text::count(many)),
-            },
-            facts,
-            runs: runs(seen()),
-            notes: notes
-                .into_iter()
-                .take(INSTANCES)
-                .map(|(note, count)| format!("{} ({})", text::sentence(&note), text::counted(count, "node", "nodes")))
-                .collect(),
-            outliers: shown.iter().map(|outliers| OutliersView::of(report, anchors, outliers, sets)).collect(),
-            more_outliers: (!more.is_empty()).then(|| More {
-                summary: format!("{} more that differ", text::count(more.iter().map(|one| one.nodes.len()).sum())),
-                lines: text::lines(more.iter().map(|outliers| line(report, outliers)), LINES),
-            }),
+fn entry(report: &Report, anchors: &[&str], pool: &Pool, rows: usize, sets: &mut Sets) -> Entry {
+    let nodes = || pool.nodes.iter().map(|at| &report.nodes[*at]);
+    let seen = || nodes().filter(|node| node.state == NodeState::Seen);
+    let mut facts = Vec::new();
+    let mut fact = |name, value: String| {
+        if !value.is_empty() {
+            facts.push(Fact { name, value });
         }
+    };
+    fact("Usual", words::counts(&pool.usual));
+    fact("Runs as", values(nodes().map(|node| node.roles.join(", "))));
+    fact("System", values(nodes().map(system)));
+    fact("Distribution", values(nodes().map(|node| short(&node.distributions.join(", "), NAME))));
+    fact("Not seen", values(nodes().map(|node| not_seen(node).unwrap_or_default())));
+    fact("Collected", times(seen()));
+    fact("Collector’s rights", values(seen().map(|node| short(&node.collector, NAME))));
+    let differ: usize = pool.outliers.iter().map(|outliers| outliers.nodes.len()).sum();
+    let (shown, more) = pool.outliers.split_at(pool.outliers.len().min(rows));
+    let notes = histogram(seen().flat_map(|node| node.notes.iter().map(|note| short(note, SENTENCE))));
+    Entry {
+        name: short(&pool.name, 80),
+        roles: text::counted(pool.nodes.len(), "node", "nodes"),
+        at: match differ {
+            0 => "all seen nodes are alike".to_owned(),
+            1 => "1 node differs".to_owned(),
+            many => format!("{} nodes differ", text::count(many)),
+        },
+        facts,
+        instances: instances(seen()),
+        notes: notes
+            .into_iter()
+            .take(INSTANCES)
+            .map(|(note, count)| format!("{} ({})", text::sentence(&note), text::counted(count, "node", "nodes")))
+            .collect(),
+        outliers: shown.iter().map(|outliers| OutliersView::of(report, anchors, outliers, sets)).collect(),
+        more_outliers: (!more.is_empty()).then(|| More {
+            summary: format!("{} more that differ", text::count(more.iter().map(|one| one.nodes.len()).sum())),
+            lines: text::lines(more.iter().map(|outliers| line(report, outliers)), LINES),
+        }),
     }
 }
 
@@ -233,7 +206,7 @@ fn times<'a>(nodes: impl Iterator<Item = &'a Node>) -> String {
     }
 }
 
-fn runs<'a>(nodes: impl Iterator<Item = &'a Node>) -> Vec<Runs> {
+fn instances<'a>(nodes: impl Iterator<Item = &'a Node>) -> Vec<InstanceView> {
     let mut counts: BTreeMap<(&'static str, &'static str, bool, String), usize> = BTreeMap::new();
     for node in nodes {
         let mut of_node: Vec<_> = node
@@ -254,9 +227,10 @@ fn runs<'a>(nodes: impl Iterator<Item = &'a Node>) -> Vec<Runs> {
     counts
         .into_iter()
         .take(INSTANCES)
-        .map(|((component, whose, quiet, version), count)| Runs {
+        .map(|((component, whose, quiet, version), count)| InstanceView {
             component,
             version,
+            process: String::new(),
             whose,
             quiet,
             nodes: text::count(count),
