@@ -354,3 +354,14 @@ fn a_full_disk_leaves_the_history_as_it_was() {
     world.audit(&[]).exits(0);
     assert_eq!(world.runs().len(), 2);
 }
+
+/// A store that this build cannot reach is an error before anything is audited, and nothing is printed as if it had been kept.
+#[cfg(not(feature = "object-stores"))]
+#[test]
+fn a_store_that_cannot_be_had_is_said_at_once() {
+    for words in [&["audit", "--example", "--history", "s3://bucket/audits"][..], &["history", "gs://bucket/audits"]] {
+        let told = run(words.iter().copied()).exits(2);
+        assert!(told.err.contains("--features object-stores"), "{}", told.err);
+        assert!(told.out.is_empty(), "{}", told.out);
+    }
+}

@@ -23,6 +23,8 @@ struct World {
     pods: Vec<Value>,
     /// Other objects.
     more: Vec<Value>,
+    /// Objects that come after the look at the collectors: in the lists of the whole cluster alone.
+    late: Vec<Value>,
 }
 
 impl World {
@@ -30,7 +32,7 @@ impl World {
         let recorded: Value =
             serde_json::from_str(&fs::read_to_string(root().join("tests/data/collectors.json")).unwrap()).unwrap();
         let pods = recorded["pods"].as_array().unwrap().clone();
-        Self { daemonset: recorded["daemonset"].clone(), pods, more: Vec::new() }
+        Self { daemonset: recorded["daemonset"].clone(), pods, more: Vec::new(), late: Vec::new() }
     }
 
     /// Changes the template, and the pods as the controller would make them from it.
@@ -55,7 +57,7 @@ impl World {
         let of_namespace = |object: &&Value| object["kind"] == "Pod" && object["metadata"]["namespace"] == "audits";
         let pods: Vec<&Value> = objects.iter().filter(of_namespace).collect();
         let list = json!({"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": pods});
-        let server = ApiServer::start(objects.clone())
+        let server = ApiServer::start([objects.clone(), self.late.clone()].concat())
             .answers("/api/v1/namespaces/audits/pods", list)
             .answers("/apis/apps/v1/namespaces/audits/daemonsets/collector", self.daemonset.clone());
         let scratch = tempfile::tempdir().unwrap();
@@ -179,6 +181,17 @@ fn a_look_alike_is_not_marked() {
             assert_eq!(world.marked(), BTreeSet::new(), "{owners} {labelled}");
         }
     }
+}
+
+/// A pod stands in a report under its owner's name: one that came after the look at the collectors must not hide behind theirs.
+#[test]
+fn a_look_alike_that_came_later_is_not_marked() {
+    let mut world = World::recorded();
+    let mut pod = world.pods[0].clone();
+    (pod["metadata"]["uid"], pod["metadata"]["name"]) = (json!("another"), json!("collector-zzzzz"));
+    container(&mut pod["spec"])["securityContext"]["privileged"] = json!(true);
+    world.late.push(pod);
+    assert_eq!(world.marked(), BTreeSet::new());
 }
 
 /// The file that ships accepts what the collectors make fail, and nothing else; nothing applies it by itself.

@@ -14,7 +14,7 @@ use crate::history::Location;
 pub struct HistoryArgs {
     /// Keep this run (evidence, report) there, and report what changed since the run before: a directory, file://, s3://BUCKET/PREFIX,
     /// gs:// or az://; credentials come from the environment
-    #[arg(long, value_name = "DIR|URL")]
+    #[arg(long, value_name = "DIR|URL", value_parser = parse_place)]
     pub history: Option<Location>,
     /// Keep so many runs of this cluster, and prune older ones
     #[arg(long, value_name = "NUMBER", requires = "history", value_parser = clap::value_parser!(u32).range(1..))]
@@ -31,7 +31,7 @@ pub struct HistoryArgs {
 #[derive(Debug, Args)]
 pub struct RunsArgs {
     /// Where the runs are kept: a directory, file://, s3://, gs:// or az://
-    #[arg(value_name = "DIR|URL")]
+    #[arg(value_name = "DIR|URL", value_parser = parse_place)]
     pub history: Location,
     /// Runs of this cluster or host alone
     #[arg(long, value_name = "NAME")]
@@ -57,7 +57,7 @@ pub struct DiffArgs {
     #[arg(value_name = "NEW")]
     pub after: PathBuf,
     /// Take OLD and NEW for runs of this history where no file has that name
-    #[arg(long, value_name = "DIR|URL")]
+    #[arg(long, value_name = "DIR|URL", value_parser = parse_place)]
     pub history: Option<Location>,
     /// Which report of a run that has several
     #[arg(long, value_name = "ID", requires = "history")]
@@ -68,6 +68,10 @@ pub struct DiffArgs {
     /// Format
     #[arg(long, default_value = "text", value_parser = PossibleValuesParser::new(["text", "json"]))]
     pub format: String,
+}
+
+fn parse_place(text: &str) -> Result<Location, String> {
+    text.parse::<Location>().and_then(Location::within_reach).map_err(|error| error.to_string())
 }
 
 fn parse_age(text: &str) -> Result<chrono::Duration, String> {

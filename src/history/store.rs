@@ -15,6 +15,8 @@ use tokio::runtime::Runtime;
 
 /// Longest time of one operation, whatever its store does.
 const OPERATION: Duration = Duration::from_secs(180);
+/// What a build without object stores says of them.
+const WITHOUT_STORES: &str = "it takes a kube-assay that was built with `--features object-stores`, as the image's is";
 /// Objects that are read at once.
 const AT_ONCE: usize = 8;
 
@@ -70,6 +72,21 @@ pub enum Location {
     Directory(PathBuf),
     /// `s3://BUCKET/PREFIX`, `gs://BUCKET/PREFIX`, `az://CONTAINER/PREFIX`.
     Url(String),
+}
+
+impl Location {
+    /// The same, where this build can reach it: told before an audit is made for a store that cannot be had.
+    ///
+    /// # Errors
+    /// An object store without the feature `object-stores`.
+    pub fn within_reach(self) -> Result<Self, StoreError> {
+        match &self {
+            Self::Url(url) if !cfg!(feature = "object-stores") => {
+                Err(StoreError::Location { text: url.clone(), why: WITHOUT_STORES.to_owned() })
+            }
+            _ => Ok(self),
+        }
+    }
 }
 
 impl fmt::Display for Location {
@@ -322,8 +339,8 @@ fn remote(scheme: &str, url: &str) -> Result<Arc<dyn ObjectStore>, String> {
 }
 
 #[cfg(not(feature = "object-stores"))]
-fn remote(scheme: &str, _url: &str) -> Result<Arc<dyn ObjectStore>, String> {
-    Err(format!("{scheme}:// takes a kube-assay that was built with `--features object-stores`"))
+fn remote(_scheme: &str, _url: &str) -> Result<Arc<dyn ObjectStore>, String> {
+    Err(WITHOUT_STORES.to_owned())
 }
 
 fn late() -> object_store::Error {
