@@ -168,10 +168,10 @@ pub(super) fn records(context: &Context<'_>) -> Observed<Value> {
         },
         Ok(None) => context.setting("audit-policy-file").map(|_| Value::Bool(false)),
         Ok(Some((file, policy))) => match backend(context) {
-            Observed::Seen { value: Value::Bool(true), .. } => Observed::seen(
-                Value::Bool(audit_requests::records_anything(policy)),
-                Origin::File { path: file.path.clone() },
-            ),
+            Observed::Seen { value: Value::Bool(true), .. } => match audit_requests::records_anything(policy) {
+                Some(anything) => Observed::seen(Value::Bool(anything), Origin::File { path: file.path.clone() }),
+                None => too_much(&file.path),
+            },
             none_or_unknown => none_or_unknown,
         },
     }
@@ -212,6 +212,10 @@ pub(super) fn counted(context: &Context<'_>) -> Option<String> {
     Some(words)
 }
 
+fn too_much<T>(path: &str) -> Observed<T> {
+    Observed::unknown(Reason::TooBig, format!("{path} names too many users and objects to try"))
+}
+
 /// What is not known of a policy, with what was counted.
 fn with_counts(gap: Gap, context: &Context<'_>) -> Gap {
     match counted(context) {
@@ -237,7 +241,7 @@ pub(super) fn gaps(context: &Context<'_>) -> Observed<Vec<Offender>> {
         none => return none.map(|_| everything("neither a log nor a webhook is configured")),
     }
     let Some(targets) = Target::all(policy) else {
-        return Observed::unknown(Reason::TooBig, format!("{} names too many users and objects to try", file.path));
+        return too_much(&file.path);
     };
     let mut offenders: Vec<Offender> = Vec::new();
     for (request, by_whom, should) in audit_requests::judged(&targets) {
@@ -289,7 +293,12 @@ pub fn unreachable(policy: &Value) -> Vec<(usize, usize)> {
 
 /// The same as a remark, where there are any.
 pub(super) fn unreachable_note(context: &Context<'_>) -> Option<String> {
+    /// Each rule is held against all before it.
+    const RULES: usize = 1000;
     let (_, policy) = document(context, "audit-policy-file", DocumentRole::AuditPolicy).ok()??;
+    if policy.at("rules").and_then(Value::as_list).is_some_and(|rules| rules.len() > RULES) {
+        return None;
+    }
     let found = unreachable(policy);
     let one = |(rule, by): &(usize, usize)| format!("rule {} (rule {} takes all of its requests)", rule + 1, by + 1);
     (!found.is_empty()).then(|| format!("never reached: {}", found.iter().map(one).collect::<Vec<_>>().join(", ")))

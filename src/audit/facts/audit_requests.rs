@@ -110,8 +110,26 @@ const PROBES: [Probe; 25] = [
     ("example.test", "widgets", "", &["create", "delete"], true, Should::Record),
 ];
 
-/// Users, groups, namespaces and names beyond these are not tried.
-const MOST: usize = 1000;
+/// Most words of rules that requests are held against, all requests together. A policy is somebody's file: one of 77 KB can name
+/// so much that trying it all takes minutes. The policies that providers ship take a fiftieth of this.
+const WORK: usize = 40_000_000;
+
+/// Requests that each resource and verb is tried with.
+fn per_target() -> usize {
+    PROBES.iter().map(|(_, _, _, verbs, ..)| verbs.len()).sum()
+}
+
+/// Words of a policy's rules, which is what holding a request against them costs.
+fn words(policy: &Value) -> usize {
+    fn of(value: &Value) -> usize {
+        match value {
+            Value::List(items) => items.iter().map(of).sum(),
+            Value::Map(entries) => 1 + entries.values().map(of).sum::<usize>(),
+            _ => 1,
+        }
+    }
+    policy.at("rules").map_or(0, of)
+}
 
 /// Who asks, and for what: the same for each resource and verb.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -128,12 +146,13 @@ pub(super) struct Target<'a> {
 impl<'a> Target<'a> {
     /// Everybody, and whom and what the rules of a policy name. `None` for more than can be tried.
     pub(super) fn all(policy: &'a Value) -> Option<Vec<Self>> {
+        let most = WORK / words(policy).max(1) / per_target();
         let mut all: BTreeSet<Self> = BTreeSet::new();
         let rules = policy.at("rules").and_then(Value::as_list).unwrap_or_default();
         all.extend(Self::everybody());
         for rule in rules {
             all.extend(Self::of_rule(rule));
-            if all.len() > MOST {
+            if all.len() > most {
                 return None;
             }
         }
@@ -242,19 +261,35 @@ pub fn probes() -> impl Iterator<Item = Request<'static>> {
     })
 }
 
-/// Whether a policy records anything: one of the probes, or of the requests that its own rules are about.
-pub(super) fn records_anything(policy: &Value) -> bool {
+/// Whether a policy records anything: one of the probes, or of the requests that its own rules are about. `None` where these are more
+/// than can be tried.
+pub(super) fn records_anything(policy: &Value) -> Option<bool> {
     let recorded = |request: Request<'_>| level(policy, &request).0 > Level::None;
     let rules = policy.at("rules").and_then(Value::as_list).unwrap_or_default();
     let mut recording = rules.iter().filter(|rule| Level::of(rule) > Level::None);
-    probes().any(recorded)
-        || recording.any(|rule| {
-            let mut groups = texts(rule, "userGroups");
-            if groups.is_empty() {
-                groups.push("system:authenticated");
-            }
-            groups.iter().any(|group| matched(rule, &[*group, "system:authenticated"]).into_iter().any(recorded))
-        })
+    if probes().any(recorded) {
+        return Some(true);
+    }
+    if recording.clone().map(requests_of).fold(0, usize::saturating_add).saturating_mul(words(policy)) > WORK {
+        return None;
+    }
+    Some(recording.any(|rule| {
+        let mut groups = texts(rule, "userGroups");
+        if groups.is_empty() {
+            groups.push("system:authenticated");
+        }
+        groups.iter().any(|group| matched(rule, &[*group, "system:authenticated"]).into_iter().any(recorded))
+    }))
+}
+
+/// How many requests `matched` makes of a rule, over all of its groups.
+fn requests_of(rule: &Value) -> usize {
+    let count = |key: &str| texts(rule, key).len().max(1);
+    let entries = rule.at("resources").and_then(Value::as_list).unwrap_or_default();
+    let of_entries: usize = entries.iter().map(|entry| texts(entry, "resources").len().max(1)).sum();
+    let places = count("namespaces").saturating_mul(1 + of_entries);
+    let of_caller = places.saturating_add(1 + texts(rule, "nonResourceURLs").len());
+    ["users", "userGroups", "verbs"].iter().map(|key| count(key)).fold(of_caller, usize::saturating_mul)
 }
 
 /// Requests that a rule matches by itself.
@@ -309,4 +344,39 @@ fn in_entry<'a>(entry: &'a Value, caller: Request<'a>) -> Vec<Request<'a>> {
         all.push(caller);
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy(rules: impl Iterator<Item = serde_json::Value>) -> Value {
+        serde_json::from_value(serde_json::json!({"rules": rules.collect::<Vec<_>>()})).unwrap_or(Value::Null)
+    }
+
+    #[test]
+    fn what_a_policy_names_is_tried_as_far_as_an_audit_can_wait() {
+        let of = |count: usize| {
+            policy(
+                (0..count)
+                    .map(|at| serde_json::json!({"level": "None", "users": [format!("u{at}")], "verbs": ["get"]})),
+            )
+        };
+        // as many as the policy of a large cluster has
+        assert_eq!(Target::all(&of(150)).map(|targets| targets.len()), Some(154));
+        assert!(Target::all(&of(2_000)).is_none());
+    }
+
+    #[test]
+    fn the_requests_of_a_rule_are_counted_as_they_are_made() {
+        let rules = policy(
+            [serde_json::json!({
+                "level": "Metadata", "users": ["a", "b"], "verbs": ["get", "list", "watch"], "namespaces": ["x", "y"],
+                "resources": [{"group": "", "resources": ["pods", "secrets"]}, {"group": "apps"}], "nonResourceURLs": ["/a", "/b"],
+            })]
+            .into_iter(),
+        );
+        let rule = &rules.at("rules").and_then(Value::as_list).unwrap_or_default()[0];
+        assert_eq!(requests_of(rule), matched(rule, &[]).len());
+    }
 }
