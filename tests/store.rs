@@ -1,4 +1,4 @@
-//! A place for files does the same wherever it is: a directory, and the object store that `KUBE_ASSAY_STORE` names (tests/real/s3/run).
+//! A place for files does the same wherever it is: a directory, and the object store that `KUBE_ASSAY_STORE` names (tests/real/stores/run).
 
 #![allow(
     clippy::unwrap_used,
