@@ -160,7 +160,7 @@ pub enum Capability {
     /// Environment, executable and own root of the components' processes
     #[value(name = "SYS_PTRACE", alias = "sys-ptrace")]
     SysPtrace,
-    /// Directories that are closed to others, such as etcd's
+    /// Directories that another user than root closes
     #[value(name = "DAC_READ_SEARCH", alias = "dac-read-search")]
     DacReadSearch,
 }
@@ -174,13 +174,19 @@ impl Capability {
         }
     }
 
-    /// Controls that stay unknown without it; `tests/real/job/run` holds it.
+    /// Controls that stay unknown without it, by what the node is like; `tests/capabilities.rs` holds each list.
     pub fn controls(self) -> &'static str {
         match self {
             Self::SysPtrace => {
-                "where they rest on a default of etcd or the kubelet, which the environment may change: 2.3, 2.6, 4.1.11, 4.2.4 to 4.2.9, 4.2.11 to 4.2.14"
+                "what rests on a default of etcd or the kubelet, which their environment may change; \
+                 as kubeadm makes a node: 2.3, 2.6, 4.1.10, 4.2.4 to 4.2.9, 4.2.11 to 4.2.14; \
+                 where neither flags nor files set anything: 1.1.1 to 1.1.8, 2.1 to 2.7, 4.1.7, 4.1.8, 4.1.10, 4.2.1 to 4.2.14"
             }
-            Self::DacReadSearch => "where a directory is closed to root: 1.1.11, 1.1.12 and what lies in it",
+            Self::DacReadSearch => {
+                "none as kubeadm makes a node, nor where etcd's own user closes its data directory; \
+                 where another user than root closes /etc/kubernetes/pki: 1.1.19 to 1.1.21, 2.7, 4.1.7, 4.1.8; \
+                 where another user than root closes /etc/cni/net.d: 1.1.9, 1.1.10"
+            }
         }
     }
 }

@@ -93,7 +93,7 @@ fn components(library: &Library, index: &Index, namespace: &str) -> Vec<Componen
         capability(
             "dac-read-search",
             Capability::DacReadSearch,
-            "DAC_READ_SEARCH for the collectors: directories that are closed to root without it, such as a data directory of etcd's own user.",
+            "DAC_READ_SEARCH for the collectors: what lies in directories that another user than root closes.",
         ),
         Component {
             name: "api-server-figures",

@@ -25,6 +25,13 @@ pub fn run_as<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(user: u32, scratch: &P
     Ran::of(command.uid(user).gid(user))
 }
 
+/// Runs it to its end as uid 0 without any capability, as a collector in a cluster is. Only root can.
+pub fn run_without_capabilities<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(scratch: &Path, arguments: I) -> Ran {
+    let mut command = Command::new("setpriv");
+    command.args(["--bounding-set=-all", "--inh-caps=-all"]).arg(readable_copy(scratch));
+    Ran::of(command.env_remove("SOURCE_DATE_EPOCH").env("NO_COLOR", "1").stdin(Stdio::null()).args(arguments))
+}
+
 /// A place of the program that every user can reach; the build directory may be closed to others.
 fn readable_copy(scratch: &Path) -> PathBuf {
     use std::os::unix::fs::PermissionsExt;

@@ -2,10 +2,11 @@
 
 import json
 import re
+import subprocess
 import threading
 import time
 
-from cluster import NAMESPACE, NODES, Cluster, wait
+from cluster import NAMESPACE, NODES, REAL, Cluster, wait
 
 KUBELET = "/var/lib/kubelet/config.yaml"
 STRICT = ("        - --frames\n        resources:\n          requests: {cpu: 100m", "        - --frames\n        - --min-coverage=80\n        resources:\n          requests: {cpu: 100m")
@@ -129,26 +130,53 @@ def etcd_slowed(cluster: Cluster, held) -> None:
         cluster.remove(text)
 
 
+def frames(cluster: Cluster, where: str, uid: str, root: str = "/", **environment: str) -> str:
+    """The log of a collector of pod `uid` that looked at a host's root, as a node's container runtime keeps it."""
+    variables = [f"{name}={value}" for name, value in {"KUBE_ASSAY_POD_UID": uid, **environment}.items()]
+    printed = cluster.run(where, "env", *variables, str(cluster.binary), "collect", "--host-root", root, "--frames")
+    return "".join(f"{time.strftime('%Y-%m-%dT%H:%M:%S.000000000Z', time.gmtime())} stdout F {line}\n" for line in printed.splitlines())
+
+
 def replayed(cluster: Cluster, held) -> None:
-    """The frames of another node's collector in a node's log: they count for nothing, and that is said."""
+    """Frames that are not of a node's own collector, now, in its log: they count for nothing, and that is said."""
+    recorded = cluster.state / "recorded"
+    recorded.mkdir(exist_ok=True)
+    subprocess.run(["tar", "--zstd", "-xf", REAL.parent / "data/recorded/w1.tar.zst", "-C", recorded], check=True)
     text = strict(cluster.manifests("job"))
     job = "---" + text.split("---")[-1].replace("  name: kube-assay\n", "  name: second\n", 1).replace("--deadline=120", "--deadline=5")
     try:
-        cluster.remove(text)
-        cluster.kubectl("apply", "-f", "-", stdin=text)
-        whole = cluster.result()
-        held.that(whole.code == 0, "with all nodes seen --min-coverage is reached", whole.report["coverage"])
+        # an installation that is gone, and one after it
+        logs = []
+        for _ in range(2):
+            cluster.remove(text)
+            cluster.kubectl("apply", "-f", "-", stdin=text)
+            whole = cluster.result()
+            held.that(whole.code == 0, "with all nodes seen --min-coverage is reached", whole.report["coverage"])
+            logs.append(cluster.run("w2", "cat", log_of(cluster, "w2")))
         # after 30 s it is said again, and then not before 120 s: until then its log is what root on its node makes of it
         wait(60, "w2 has said it again", lambda: cluster.run("w2", "cat", log_of(cluster, "w2")).count("frame/1") >= 2)
-        other = cluster.run("w1", "cat", log_of(cluster, "w1"))
-        cluster.run("w2", "tee", log_of(cluster, "w2"), stdin=other)
-        cluster.kubectl("apply", "-f", "-", stdin=job)
-        audit = cluster.result("second")
-        held.that(audit.unseen() == {"w2": ("missing", "its collector's log holds frames of another pod (replayed)")},
-                  "w2 is missing, because its log was forged", audit.unseen())
-        held.that(audit.code == 3, "--min-coverage makes it the exit code", audit.code)
-        control = audit.control("4.2.1")
-        held.that((control["verdict"], control["seen_verdict"]) == ("unknown", "pass"), "the others' verdicts stay", control["groups"])
+        own = next(one["metadata"]["uid"] for one in cluster.objects("pods", "-n", NAMESPACE, "-l", "app.kubernetes.io/component=collector")
+                   if one["spec"]["nodeName"] == "w2")
+        of_pod = ("missing", "its collector's log holds frames of another pod (replayed)")
+        forged = {
+            "another node": (cluster.run("w1", "cat", log_of(cluster, "w1")), of_pod),
+            "an earlier installation": (logs[0], of_pod),
+            "another cluster": (frames(cluster, "w2", "5d1c2f0e-0000-4000-8000-000000000001", str(recorded)), of_pod),
+            "another cluster, with this pod's UID": (frames(cluster, "w2", own, str(recorded)), (
+                "missing", "its evidence is of another machine (machine-id differs from the node's)")),
+            "this node an hour ago, with this pod's UID": (frames(cluster, "w2", own, SOURCE_DATE_EPOCH=str(int(time.time()) - 3600)), (
+                "stale", "its evidence is older than its collector (replayed)")),
+        }
+        for what, (log, why) in forged.items():
+            cluster.run("w2", "tee", log_of(cluster, "w2"), stdin=log)
+            cluster.kubectl("apply", "-f", "-", stdin=job)
+            audit = cluster.result("second")
+            held.that(audit.unseen() == {"w2": why}, f"frames of {what}: w2 is not seen, and that is why", audit.unseen())
+            held.that(audit.code == 3, f"frames of {what}: --min-coverage makes it the exit code", audit.code)
+            control = audit.control("4.2.1")
+            held.that((control["verdict"], control["seen_verdict"]) == ("unknown", "pass"),
+                      f"frames of {what}: the others' verdicts stay", control["groups"])
+            cluster.kubectl("delete", "-f", "-", stdin=job)
     finally:
         cluster.remove(text)
 
@@ -183,27 +211,6 @@ def clock_off(cluster: Cluster, held) -> None:
         cluster.image("w1")
 
 
-def scheduled(cluster: Cluster, held) -> None:
-    """The CronJob audits twice, each time what was collected anew."""
-    text = cluster.manifests("cronjob", "--schedule", "* * * * *", "--every", "20", "--deadline", "40")
-    cluster.remove(text)
-    cluster.kubectl("apply", "-f", "-", stdin=text)
-    try:
-        def done() -> list[str]:
-            jobs = cluster.objects("jobs", "-n", NAMESPACE)
-            kinds = {one["metadata"]["name"]: [kind["type"] for kind in one.get("status", {}).get("conditions", [])] for one in jobs}
-            ended = sorted(name for name, found in kinds.items() if "Complete" in found or "Failed" in found)
-            return ended if len(ended) >= 2 else []
-        names = wait(240, "two audits by schedule", done)
-        audits = [cluster.result(name) for name in names[:2]]
-        for audit in audits:
-            seen(cluster, held, audit, "by schedule")
-        times = [audit.report["nodes"][0]["collected_at"] for audit in audits]
-        held.that(times[0] < times[1], "the second rests on newer evidence", times)
-    finally:
-        cluster.remove(text)
-
-
-FAULTS = (tainted, out_of_memory, log_rotated, api_server_restarted, etcd_slowed, replayed, clock_off, scheduled)
+FAULTS = (tainted, out_of_memory, log_rotated, api_server_restarted, etcd_slowed, replayed, clock_off)
 for fault in FAULTS[1:]:
     fault.long = True
