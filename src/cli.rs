@@ -100,7 +100,7 @@ pub struct HostArgs {
     #[arg(long, value_name = "NAMESPACE/DAEMONSET", value_parser = parse_collectors, conflicts_with_all = ["host_root", "example", "manifests", "node"])]
     pub collectors: Option<CollectorsOf>,
     /// Seconds that nodes are waited for
-    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub deadline: u64,
     /// Age in seconds beyond which a node's evidence does not count
     #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
@@ -143,8 +143,8 @@ pub struct ClusterArgs {
     /// Requests to the API server in flight at once
     #[arg(long, value_name = "NUMBER", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub concurrency: u16,
-    /// Requests to the API server in a second; six times as many may come at once
-    #[arg(long, value_name = "NUMBER", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    /// Requests to the API server in a second, fewer when it refuses some; six times as many may come at once
+    #[arg(long, value_name = "NUMBER", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub qps: u32,
     /// Seconds after which what the API has not told is reported as missing
     #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=86_400))]

@@ -157,6 +157,31 @@ fn rendering_a_report_is_rendering_directly() {
     }
 }
 
+/// A finding that differs from node to node is told a few times, and counted; with --verbose all of it.
+#[test]
+fn the_text_stays_short_whatever_was_found() {
+    let scratch = tempfile::tempdir().unwrap();
+    let root = node(scratch.path());
+    let out = run(["audit", "--host-root", text(&root), "--format", "json"]).exits(0).out;
+    let mut report: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let control = report["controls"].as_array_mut().unwrap().iter_mut().find(|one| one["verdict"] == "fail").unwrap();
+    let group = control["groups"][0].clone();
+    let groups = (0..500).map(|at| {
+        let mut group = group.clone();
+        group["found"] = format!("differs-{at}").into();
+        group
+    });
+    control["groups"] = groups.collect();
+    let file = scratch.path().join("many.json");
+    fs::write(&file, report.to_string()).unwrap();
+    let told = |more: &[&str]| {
+        let out = run([&["render", text(&file), "--format", "text"], more].concat()).exits(0).out;
+        (out.matches("differs-").count(), out.contains("and 495 more findings"))
+    };
+    assert_eq!(told(&[]), (5, true));
+    assert_eq!(told(&["--verbose"]), (500, false));
+}
+
 #[test]
 fn several_nodes_are_one_report() {
     let scratch = tempfile::tempdir().unwrap();

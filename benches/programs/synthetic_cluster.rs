@@ -193,6 +193,8 @@ fn uid(kind: usize, number: usize) -> String {
 }
 
 fn serve(stream: &TcpStream, cluster: &Cluster) -> io::Result<()> {
+    // as Go's servers: head and body are two writes, and the second must not wait for the client's acknowledgement
+    stream.set_nodelay(true)?;
     let mut reader = BufReader::new(stream);
     let mut writer: &TcpStream = stream;
     let mut line = String::new();

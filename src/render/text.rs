@@ -41,6 +41,11 @@ struct Page<'a> {
     waivers: &'a [Waived],
 }
 
+/// Findings of one control that are told.
+const GROUPS: usize = 5;
+/// Where the rest is.
+const ELSEWHERE: &str = "all in the JSON and HTML reports, or with --verbose";
+
 /// The symbol that stands beside the word.
 const fn symbol(verdict: Verdict) -> &'static str {
     match verdict {
@@ -191,8 +196,14 @@ impl Page<'_> {
             let quiet = matches!(group.verdict, Verdict::Pass | Verdict::NotApplicable);
             self.layout.verbose || !(quiet || group.gap == Some(Reason::NodeUnseen))
         };
-        for group in control.groups.iter().filter(told) {
+        let groups: Vec<&Group> = control.groups.iter().filter(told).collect();
+        // one more than the last is told in the place of the line that would count it
+        let most = if self.layout.verbose || groups.len() <= GROUPS + 1 { groups.len() } else { GROUPS };
+        for group in &groups[..most] {
             self.group(group, nodes, control.groups.len() > 1)?;
+        }
+        if let rest @ [_, ..] = &groups[most..] {
+            self.wrapped(17, &format!("and {} more findings ({ELSEWHERE})", rest.len()), Style::new().dimmed())?;
         }
         if control.verdict == Verdict::Fail
             && let Some(remedy) = control.remediation.get("kubeadm")
@@ -236,10 +247,7 @@ impl Page<'_> {
         if group.offenders.len() > most {
             self.wrapped(
                 19,
-                &format!(
-                    "and {} more (all in the JSON and HTML reports, or with --verbose)",
-                    group.offenders.len() - most
-                ),
+                &format!("and {} more ({ELSEWHERE})", group.offenders.len() - most),
                 Style::new().dimmed(),
             )?;
         }

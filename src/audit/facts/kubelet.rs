@@ -28,7 +28,12 @@ pub(super) fn serving_certificate(context: &Context<'_>) -> Fact {
             let issuer = chain.first().map(|certificate| certificate.issuer.clone()).unwrap_or_default();
             let issued = authority.is_some_and(|roots| roots.iter().any(|root| root.subject == issuer));
             let value = Value::from(if issued { "issued" } else { "self-signed" });
-            Fact::Value(Observed::seen(value, origin.clone()), Some(format!("the certificate was issued by {issuer}")))
+            let note = if is_of_its_own(&issuer) {
+                "the kubelet made the certificate itself".to_owned()
+            } else {
+                format!("the certificate was issued by {issuer}")
+            };
+            Fact::Value(Observed::seen(value, origin.clone()), Some(note))
         }
         Some(Observed::Unknown(gap)) => Fact::Value(Observed::Unknown(gap.clone()), None),
         _ => {
@@ -36,6 +41,15 @@ pub(super) fn serving_certificate(context: &Context<'_>) -> Fact {
             Fact::Value(Observed::seen(Value::from("self-signed"), Origin::Derived { rule }), None)
         }
     }
+}
+
+/// Whether an issuer is the authority that a kubelet makes for its own certificate and names by itself and by the second: told as it is,
+/// no two nodes would have the same finding.
+///
+/// Source: k8s.io/client-go/util/cert, `GenerateSelfSignedCertKeyWithFixtures`.
+fn is_of_its_own(issuer: &str) -> bool {
+    let time = issuer.strip_prefix("CN=").and_then(|name| name.rsplit_once("-ca@")).map(|(_, time)| time);
+    time.is_some_and(|time| !time.is_empty() && time.bytes().all(|letter| letter.is_ascii_digit()))
 }
 
 /// systemd's address filter on the kubelet's unit; absent when the kubelet has no unit.
@@ -56,4 +70,15 @@ pub(super) fn unit_denies_addresses(context: &Context<'_>) -> Fact {
         format!("IPAddressDeny={}", unit.ip_address_deny.join(" "))
     };
     Fact::Value(Observed::seen(Value::Bool(denies), Origin::File { path: unit.files.join(", ") }), Some(note))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn an_authority_of_the_kubelet_is_told_from_others() {
+        assert!(super::is_of_its_own("CN=worker-1.example-ca@1795499782"));
+        for other in ["CN=kubernetes", "CN=worker-ca@", "CN=worker-ca@17x", "O=a, CN=worker-ca@1795499782, C=b"] {
+            assert!(!super::is_of_its_own(other), "{other}");
+        }
+    }
 }

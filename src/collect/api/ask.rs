@@ -28,6 +28,8 @@ const SILENCE: Duration = Duration::from_secs(30);
 const REQUEST: Duration = Duration::from_secs(120);
 /// Longest wait that a server may ask for.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// Longest time for which one refusal holds back every other request too.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// Bound on an answer that is kept whole.
 const LARGEST_ANSWER: usize = 32 << 20;
 
@@ -147,8 +149,19 @@ impl Asker {
         &self.client
     }
 
-    /// The beginning of an answer that is no object, such as a log: at most `limit` bytes, whoever sends more. One attempt.
+    /// The beginning of an answer that is no object, such as a log: at most `limit` bytes, whoever sends more. One attempt of `time` at
+    /// most, and others within that time while the server has too many requests.
     pub(super) async fn text(&self, uri: &str, limit: usize, time: Duration) -> Result<Vec<u8>, (StatusCode, String)> {
+        let (begun, mut attempt) = (Instant::now(), 1);
+        loop {
+            match self.text_once(uri, limit, time).await {
+                Err((StatusCode::TOO_MANY_REQUESTS, _)) if attempt < PATIENCE && begun.elapsed() < time => attempt += 1,
+                other => return other,
+            }
+        }
+    }
+
+    async fn text_once(&self, uri: &str, limit: usize, time: Duration) -> Result<Vec<u8>, (StatusCode, String)> {
         let failed = |said: String| (StatusCode::SERVICE_UNAVAILABLE, said);
         sleep(self.pace.wait(Instant::now())).await;
         let Ok(_permit) = self.in_flight.acquire().await else { return Err(failed("ended".to_owned())) };
@@ -167,16 +180,25 @@ impl Asker {
                     break;
                 }
             }
-            Ok((head.status, bytes))
+            Ok((head, bytes))
         });
-        match answered.await {
-            Err(_) => Err(failed("no answer in time".to_owned())),
-            Ok(Err(error)) => Err(error),
-            Ok(Ok((StatusCode::OK, bytes))) => Ok(bytes),
-            Ok(Ok((status, bytes))) => {
-                let said: Said = serde_json::from_slice(&bytes).unwrap_or_default();
-                Err((status, said.message))
-            }
+        let (head, bytes) = answered.await.map_err(|_| failed("no answer in time".to_owned()))??;
+        self.paced(head.status, &head.headers);
+        if head.status == StatusCode::OK {
+            return Ok(bytes);
+        }
+        let Said { message } = serde_json::from_slice(&bytes).unwrap_or_default();
+        let nothing = || format!("the server answers {}", head.status.as_u16());
+        Err((head.status, if message.is_empty() { nothing() } else { message }))
+    }
+
+    /// A server that has too many requests is asked less often, by everybody here.
+    fn paced(&self, status: StatusCode, headers: &HeaderMap) {
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            let wait = retry_after(headers).unwrap_or(Duration::from_secs(1));
+            self.pace.refused(Instant::now(), wait.min(LONGEST_PAUSE));
+        } else if status == StatusCode::OK {
+            self.pace.answered();
         }
     }
 
@@ -249,6 +271,7 @@ impl Asker {
                 Ok(Ok(answer)) => answer,
             };
             let (head, mut body) = answer.into_parts();
+            self.paced(head.status, &head.headers);
             expected(head.status, &head.headers, accept, what)?;
             loop {
                 match timeout(self.silence, body.frame()).await {
@@ -271,6 +294,12 @@ impl Asker {
     }
 }
 
+/// The wait that a server asks for.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
 /// Whether the head of an answer promises what was asked for.
 fn expected(status: StatusCode, headers: &HeaderMap, accept: &str, what: &str) -> Result<(), Failed> {
     let gap = |reason, text: String| Gap::new(reason, format!("{what}: {text}"));
@@ -290,9 +319,8 @@ fn expected(status: StatusCode, headers: &HeaderMap, accept: &str, what: &str) -
         StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => finally(Refused::NotServed),
         StatusCode::GONE => finally(Refused::Expired),
         status if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() => {
-            let asked = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
             let gap = gap(Reason::Io, format!("the server answers {}", status.as_u16()));
-            Err(Failed::Perhaps { gap, cost: 1, wait: asked.map(Duration::from_secs) })
+            Err(Failed::Perhaps { gap, cost: 1, wait: retry_after(headers) })
         }
         // a credential must not follow to where an answer points
         status if status.is_redirection() => {

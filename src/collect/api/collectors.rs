@@ -24,8 +24,8 @@ pub use written::Written;
 
 /// Wait between two looks at the pods: at first, and at most.
 const WAITS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(10)];
-/// Bound on one log request.
-const LOG_TIME: Duration = Duration::from_secs(20);
+/// Bound on one log request, and what it has however near the deadline is.
+const LOG_TIME: [Duration; 2] = [Duration::from_secs(20), Duration::from_secs(2)];
 /// Bytes of a log that are looked at: several times what a node's evidence may be.
 const LOG_BYTES: usize = 4 << 20;
 
@@ -94,7 +94,7 @@ pub(super) async fn collect(asker: &Asker, options: &CollectorOptions) -> Collec
             }
         }
         match &daemonset {
-            Ok(daemonset) => verified = look(asker, options, daemonset, &mut awaited, &mut notes).await,
+            Ok(daemonset) => verified = look(asker, options, daemonset, deadline, &mut awaited, &mut notes).await,
             Err(why) => {
                 awaited.values_mut().filter(|node| !node.settled).for_each(|node| node.missing(why.clone()));
             }
@@ -128,6 +128,7 @@ async fn look(
     asker: &Asker,
     options: &CollectorOptions,
     daemonset: &DaemonSet,
+    deadline: Instant,
     awaited: &mut BTreeMap<String, Awaited>,
     notes: &mut Vec<String>,
 ) -> Option<OwnCollectors> {
@@ -187,7 +188,14 @@ async fn look(
     let reader = async || {
         loop {
             let Some((name, pod)) = waiting.borrow_mut().next() else { return };
-            let read = read(asker, options, pod, &awaited[&name].node, clocks.get(&name)).await;
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                let why = "its collector's log was not read before the deadline (--deadline and --qps change that)";
+                let late = Unread { state: NodeState::Missing, why: why.to_owned(), refused: None };
+                done.borrow_mut().push((name, pod, Err(late)));
+                continue;
+            }
+            let read = read(asker, options, pod, left, &awaited[&name].node, clocks.get(&name)).await;
             done.borrow_mut().push((name, pod, read));
         }
     };
@@ -257,6 +265,7 @@ async fn read(
     asker: &Asker,
     options: &CollectorOptions,
     pod: &ApiPod,
+    left: Duration,
     node: &Node,
     clock: Option<&Clock>,
 ) -> Result<(NodeEvidence, Vec<String>), Unread> {
@@ -266,14 +275,17 @@ async fn read(
         pod.metadata.name,
         cluster::CONTAINER
     );
-    let log = asker.text(&uri, LOG_BYTES, LOG_TIME).await.map_err(|(status, said)| Unread {
-        state: NodeState::Missing,
-        why: match status.as_u16() {
-            403 => "its collector's log cannot be read: needs get on pods/log in the collectors' namespace".to_owned(),
-            _ => format!("its collector's log cannot be read: {}", node.neutral(&said, pod)),
-        },
-        refused: None,
-    })?;
+    let log =
+        asker.text(&uri, LOG_BYTES, LOG_TIME[0].min(left.max(LOG_TIME[1]))).await.map_err(|(status, said)| Unread {
+            state: NodeState::Missing,
+            why: match status.as_u16() {
+                403 => {
+                    "its collector's log cannot be read: needs get on pods/log in the collectors' namespace".to_owned()
+                }
+                _ => format!("its collector's log cannot be read: {}", node.neutral(&said, pod)),
+            },
+            refused: None,
+        })?;
     frames::evidence(&log, pod, node, clock, options.max_age)
 }
 

@@ -16,6 +16,8 @@ const EXAMPLES: usize = 3;
 const ELSEWHERE: usize = 3;
 /// Most lines of what does not fit a table or a list.
 pub(super) const LINES: usize = 400;
+/// Most bytes of all lists of offenders together: the page of the largest cluster stays below a megabyte.
+const FOLDED: usize = 400_000;
 
 /// A control's row and drawer.
 #[derive(Serialize)]
@@ -100,6 +102,8 @@ struct RemedyView {
 pub(super) struct Limits {
     groups: usize,
     offenders: usize,
+    /// Lines of a list that is folded.
+    lines: usize,
     /// Platforms that were recognised, the likeliest first.
     platforms: Vec<String>,
 }
@@ -110,6 +114,11 @@ impl Limits {
         let controls = || report.controls.iter().chain(&report.own_checks);
         let fits = |steps: [usize; 4], budget: usize, used: &dyn Fn(usize) -> usize| {
             steps.into_iter().find(|step| used(*step) <= budget).unwrap_or(steps[3])
+        };
+        let named = |offender: &Offender| offender.name().len().min(NAME) + offender.found.len().min(NAME);
+        let folded = |step: usize| {
+            let groups = controls().flat_map(|control| &control.groups);
+            groups.flat_map(|group| group.offenders.iter().take(step)).map(named).sum()
         };
         let mut platforms: Vec<String> = report
             .nodes
@@ -124,6 +133,7 @@ impl Limits {
             offenders: fits([12, 6, 3, 0], 300, &|step| {
                 controls().flat_map(|control| &control.groups).map(|group| group.offenders.len().min(step)).sum()
             }),
+            lines: fits([LINES, LINES / 2, LINES / 4, LINES / 8], FOLDED, &folded),
             platforms,
         }
     }
@@ -216,7 +226,7 @@ impl GroupRow {
                     offenders[shown..]
                         .iter()
                         .map(|offender| format!("{}: {}", short(&offender.name(), NAME), short(&offender.found, NAME))),
-                    LINES,
+                    limits.lines,
                 ),
             }),
         }
