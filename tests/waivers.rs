@@ -99,6 +99,30 @@ fn what_is_accepted_is_marked_and_nothing_else_changes() {
     assert_eq!(after["waivers"][4]["controls"], serde_json::json!(["1.1.12"]));
 }
 
+/// A waiver of objects accepts those; a setting that violates the requirement beside them stays open.
+#[test]
+fn what_a_finding_names_is_not_all_of_it() {
+    let scratch = tempfile::tempdir().unwrap();
+    let objects = waiver("SEC-1", &["etcd-serving-certificate"], "  objects: [listen-client-urls]\n");
+    let waivers = file(scratch.path(), &[objects]);
+    for (name, certificate, waived) in
+        [("bare", "", Value::Null), ("set", "--cert-file=/a, --key-file=/b, ", true.into())]
+    {
+        let path = scratch.path().join(name);
+        let pod = format!(
+            "apiVersion: v1\nkind: Pod\nmetadata:\n  name: etcd-a\n  namespace: kube-system\n  annotations: {{kubernetes.io/config.mirror: x}}\n  \
+             ownerReferences: [{{apiVersion: v1, kind: Node, name: a, uid: u, controller: true}}]\nspec:\n  nodeName: a\n  containers:\n  \
+             - {{name: etcd, image: 'registry.k8s.io/etcd:3.6.4-0', command: [etcd, {certificate}'--listen-client-urls=http://10.0.0.1:2379']}}\n\
+             status: {{phase: Running}}\n"
+        );
+        fs::write(&path, pod).unwrap();
+        let words = ["audit", "-q", "--benchmark=cis-1.12", "--format=json", "--waivers", &waivers, "--manifests"];
+        let report: Value = serde_json::from_str(&run(words.into_iter().chain(path.to_str())).out).unwrap();
+        let control = control(&report, "etcd-serving-certificate");
+        assert_eq!((&control["verdict"], &control["waived"]), (&Value::from("fail"), &waived), "{name}: {control}");
+    }
+}
+
 #[test]
 fn the_exit_code_heeds_waivers_that_hold() {
     let scratch = tempfile::tempdir().unwrap();

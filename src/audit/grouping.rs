@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::judge::Judgement;
+use super::predicate::Beside;
 use super::report::{Group, Offender, Subjects};
 use super::verdict::Verdict;
 use crate::evidence::NodeEvidence;
@@ -35,31 +36,35 @@ impl Findings {
         index: usize,
         judgement: Judgement,
         node: Option<&NodeEvidence>,
-        accepted: impl FnOnce(Option<&str>, Group) -> Vec<Group>,
+        accepted: impl FnOnce(Option<&str>, Group, Beside) -> Vec<Group>,
     ) {
         self.verdicts.insert((judgement.verdict, !judgement.is_of_unseen()));
         let several = self.total > 1;
         let instance = judgement.instance.zip(node).map(|(at, node)| &node.instances[at]);
         let pid = instance.and_then(|instance| instance.pid);
         let neutral = |text: &str| neutral(text, node, pid, several);
-        let offenders = judgement.offenders.iter();
+        let neutral_one = |offender: &Offender| Offender {
+            what: neutral(&offender.what),
+            found: neutral(&offender.found),
+            own: false,
+        };
+        let all_neutral = |offenders: &[Offender]| offenders.iter().map(neutral_one).collect();
         let candidate = Group {
             verdict: judgement.verdict,
             required: judgement.required,
             found: neutral(&judgement.found),
             origins: judgement.origins.iter().map(|origin| neutral(origin)).collect(),
             gap: judgement.gap.as_ref().map(|gap| gap.reason),
-            offenders: offenders
-                .map(|offender| Offender { what: neutral(&offender.what), found: neutral(&offender.found), own: false })
-                .collect(),
+            offenders: all_neutral(&judgement.offenders),
             waiver: None,
             subjects: Subjects::default(),
             instances: Vec::new(),
             count: 0,
         };
+        let beside = Beside { unlisted: all_neutral(&judgement.beside.unlisted), ..judgement.beside };
         let called = instance.zip(node).and_then(|(instance, node)| instance_name(instance, &node.name, several));
         let own = Own { pid: pid.map(|pid| pid.to_string()), pod: instance.and_then(|instance| instance.pod.clone()) };
-        for part in accepted(node.map(|node| node.name.as_str()), candidate) {
+        for part in accepted(node.map(|node| node.name.as_str()), candidate, beside) {
             self.put(index, part, called.clone(), own.clone());
         }
     }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::facts::cluster::ClusterContext;
 use super::facts::{Context, proven_absent};
-use super::predicate::{Outcome, Truth, all};
+use super::predicate::{Beside, Outcome, Truth, all};
 use super::report::Offender;
 use super::verdict::Verdict;
 use crate::benchmark::{Check, Subject};
@@ -27,6 +27,8 @@ pub struct Judgement {
     pub gap: Option<Gap>,
     /// Single things that offend.
     pub offenders: Vec<Offender>,
+    /// What makes the verdict beside those.
+    pub beside: Beside,
     /// Index of the instance on its node.
     pub instance: Option<usize>,
 }
@@ -140,6 +142,7 @@ impl Judgement {
             origins: Vec::new(),
             gap: None,
             offenders: Vec::new(),
+            beside: Beside::default(),
             instance: None,
         }
     }
@@ -195,6 +198,7 @@ fn of_instance(check: &Check, node: &Node<'_>, tables: &Tables, index: usize, in
         judgement.verdict = Verdict::Unknown;
         judgement.found = gap.to_string();
         judgement.offenders.clear();
+        judgement.beside = Beside::default();
         judgement.gap = Some(gap);
     }
     judgement.instance = Some(index);
@@ -250,8 +254,11 @@ fn decide(check: &Check, context: &Context<'_>, running: bool) -> Judgement {
         Decision::NotApplicable(why) => (Verdict::NotApplicable, why, None),
         Decision::Unknown(gap) => (Verdict::Unknown, gap.to_string(), Some(gap)),
     };
-    let offenders = if matches!(verdict, Verdict::Fail | Verdict::Review) { shown.offenders } else { Vec::new() };
-    Judgement { verdict, required, found, origins: shown.origins, gap, offenders, instance: None }
+    let (offenders, beside) = match verdict {
+        Verdict::Fail | Verdict::Review => (shown.offenders, shown.beside),
+        _ => Default::default(),
+    };
+    Judgement { verdict, required, found, origins: shown.origins, gap, offenders, beside, instance: None }
 }
 
 enum Decision {

@@ -22,7 +22,7 @@ use crate::benchmark::{Check, Index, IndexLine, Library, StockPolicy, Subject, W
 use crate::evidence::{Component, Evidence, NodeEvidence, NodeState, Ownership, Reason, Tables, Unseen};
 use facts::cluster::{ClusterContext, Inventory, PodSecurity, Rights, confine_by_default};
 use grouping::Findings;
-use judge::Node;
+use judge::{Judgement, Node};
 use rbac::escalation::{Escalation, World};
 use report::{BenchmarkName, Control, Counts, Remedy, Report, Run, Section, Tool};
 use verdict::Verdict;
@@ -160,12 +160,13 @@ fn findings(
     let total = evidence.node_count();
     let mut all: Vec<Findings> = checks.iter().map(|_| Findings::new(total)).collect();
     let of_nodes = |check: &Check| check.subject != Subject::Cluster;
-    let add = |findings: &mut Findings, check: &Check, index, judgement, node: Option<&NodeEvidence>| {
-        findings.add(index, judgement, node, |node, mut group| {
+    let add = |findings: &mut Findings, check: &Check, index, judgement: Judgement, node: Option<&NodeEvidence>| {
+        findings.add(index, judgement, node, |node, mut group, mut beside| {
             if node.is_none() {
-                own::mark(&mut group, evidence);
+                own::mark(&mut group.offenders, evidence);
+                own::mark(&mut beside.unlisted, evidence);
             }
-            waivers.split(&check.id, node, group)
+            waivers.split(&check.id, node, group, beside)
         });
     };
     for (index, node) in evidence.nodes.iter().enumerate() {

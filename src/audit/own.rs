@@ -1,18 +1,18 @@
 //! The mark of this program's own collectors on what they and their namespace change in a report. It exempts nothing.
 
-use super::report::Group;
+use super::report::Offender;
 use crate::evidence::objects::{ClusterEvidence, Pod};
 use crate::evidence::{Evidence, OwnCollectors};
 
 /// Marks the offenders of a finding about the cluster that are the collectors themselves or their namespace.
-pub fn mark(group: &mut Group, evidence: &Evidence) {
+pub fn mark(offenders: &mut [Offender], evidence: &Evidence) {
     let Some((own, cluster)) = evidence.own.as_ref().zip(evidence.cluster.as_ref()) else { return };
-    if group.offenders.is_empty() || !is_all_there_is(own, cluster) {
+    if offenders.is_empty() || !is_all_there_is(own, cluster) {
         return;
     }
     let (namespace, owner) =
         (format!("namespace {}", own.namespace), format!("{}/DaemonSet {}", own.namespace, own.daemonset));
-    for offender in &mut group.offenders {
+    for offender in offenders {
         let field = offender.what.strip_prefix(&owner);
         offender.own =
             offender.what == namespace || field.is_some_and(|field| field.is_empty() || field.starts_with(": "));

@@ -7,7 +7,7 @@ use crate::evidence::facts::FactRef;
 use crate::evidence::{FileEntry, Gap, Observed, Origin, Overridden, Reason, Value, golang};
 
 /// Offenders of one finding that are kept; the rest is counted.
-const MOST_OFFENDERS: usize = 200;
+pub const MOST_OFFENDERS: usize = 200;
 
 /// The outcome of a test.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,13 +33,37 @@ pub struct Outcome {
     pub found: Vec<String>,
     /// Where that comes from.
     pub origins: Vec<String>,
-    /// Single things that offend.
+    /// Single things that offend, as many as a report lists.
     pub offenders: Vec<Offender>,
+    /// What makes it beside those.
+    pub beside: Beside,
+}
+
+/// What makes a finding beside the offenders that it lists: who accepts those has not accepted it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Beside {
+    /// Offenders beyond those that are listed.
+    pub unlisted: Vec<Offender>,
+    /// True when something that must hold does not and names no offender.
+    pub nameless: bool,
 }
 
 impl Outcome {
     fn new(truth: Truth, required: String) -> Self {
-        Self { truth, required: vec![required], found: Vec::new(), origins: Vec::new(), offenders: Vec::new() }
+        Self {
+            truth,
+            required: vec![required],
+            found: Vec::new(),
+            origins: Vec::new(),
+            offenders: Vec::new(),
+            beside: Beside::default(),
+        }
+    }
+
+    /// Lists the offenders, as many as are listed.
+    fn offend(&mut self, mut offenders: Vec<Offender>) {
+        self.beside.unlisted = offenders.split_off(offenders.len().min(MOST_OFFENDERS));
+        self.offenders = offenders;
     }
 }
 
@@ -59,6 +83,7 @@ fn evaluate(predicate: &Predicate, context: &Context<'_>) -> Outcome {
                 Truth::False => Truth::True,
                 other => other,
             };
+            outcome.beside.nameless = outcome.truth == Truth::False;
             outcome.required = vec![format!("not: {}", outcome.required.join("; "))];
             outcome
         }
@@ -75,8 +100,15 @@ fn join(outcomes: impl Iterator<Item = Outcome>, any: bool) -> Outcome {
         found: Vec::new(),
         origins: Vec::new(),
         offenders: Vec::new(),
+        beside: Beside::default(),
     };
+    // of several that would do, one whose offenders are accepted is enough; of several that must hold, none may be left
+    let mut named = false;
     for outcome in outcomes {
+        if outcome.truth == Truth::False {
+            joined.beside.nameless |= outcome.beside.nameless;
+            named |= !outcome.beside.nameless;
+        }
         joined.truth = match (joined.truth, outcome.truth) {
             (old, _) if old == decides => old,
             (_, new) if new == decides => new,
@@ -96,7 +128,9 @@ fn join(outcomes: impl Iterator<Item = Outcome>, any: bool) -> Outcome {
             }
         }
         joined.offenders.extend(outcome.offenders);
+        joined.beside.unlisted.extend(outcome.beside.unlisted);
     }
+    joined.beside.nameless &= joined.truth == Truth::False && !(any && named);
     if any && joined.required.len() > 1 {
         joined.required = vec![joined.required.join(", or ")];
     }
@@ -196,6 +230,7 @@ fn of_value(
             outcome.origins.push(origin_text(&origin, &overridden));
         }
     }
+    outcome.beside.nameless = outcome.truth == Truth::False && outcome.offenders.is_empty();
     outcome
 }
 
@@ -302,7 +337,7 @@ fn of_findings(name: &str, found: Observed<Vec<Offender>>, note: Option<String>,
             });
             outcome.found.extend(note);
             outcome.truth = truth(value.is_empty());
-            outcome.offenders = value.into_iter().take(MOST_OFFENDERS).collect();
+            outcome.offend(value);
         }
     }
     outcome
@@ -325,13 +360,12 @@ fn of_files(test: &Test, found: FilesFound, required: String, context: &Context<
         FilesFound::Some { files, gap } => (files, gap),
     };
     let mut unknown = gap.clone();
+    let mut offenders = Vec::new();
     for file in &files {
         match of_file(test, file, context) {
-            Truth::False => outcome.offenders.push(Offender {
-                what: file.path.clone(),
-                found: shown(test, file, context),
-                own: false,
-            }),
+            Truth::False => {
+                offenders.push(Offender { what: file.path.clone(), found: shown(test, file, context), own: false })
+            }
             Truth::Unknown(gap) => {
                 unknown.get_or_insert(gap);
             }
@@ -342,15 +376,15 @@ fn of_files(test: &Test, found: FilesFound, required: String, context: &Context<
     if let Some(named) = files.iter().find_map(|file| file.named_by.clone()).filter(|_| total == 1) {
         outcome.origins.push(named);
     }
-    let offending = outcome.offenders.len();
+    let offending = offenders.len();
     if offending > 0 {
         outcome.truth = Truth::False;
         outcome.found.push(if total == 1 {
-            format!("{}: {}", outcome.offenders[0].what, outcome.offenders[0].found)
+            format!("{}: {}", offenders[0].what, offenders[0].found)
         } else {
             format!("{offending} of {total} files offend")
         });
-        outcome.offenders.truncate(MOST_OFFENDERS);
+        outcome.offend(offenders);
     } else if let Some(gap) = unknown {
         outcome.found.push(gap.to_string());
         outcome.truth = Truth::Unknown(gap);

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, NaiveDate};
 
+use super::predicate::{Beside, MOST_OFFENDERS};
 use super::report::{Control, Group, Node, Offender, Waived, WaiverState};
 use super::verdict::Verdict;
 use crate::benchmark::Waiver;
@@ -22,8 +23,9 @@ impl<'a> Waivers<'a> {
         self.day.is_some_and(|day| day <= waiver.until)
     }
 
-    /// The group in parts: what each waiver accepts of it, and the rest. `node` is none for the cluster as a whole.
-    pub(super) fn split(&self, check: &str, node: Option<&str>, mut group: Group) -> Vec<Group> {
+    /// The group in parts: what each waiver accepts of it, and the rest. `node` is none for the cluster as a whole; `beside` is what
+    /// makes the group's verdict and no waiver of objects can name, or what stands behind the listed offenders.
+    pub(super) fn split(&self, check: &str, node: Option<&str>, mut group: Group, mut beside: Beside) -> Vec<Group> {
         if !matches!(group.verdict, Verdict::Fail | Verdict::Review) {
             return vec![group];
         }
@@ -31,18 +33,22 @@ impl<'a> Waivers<'a> {
         for waiver in self.all.iter().filter(|waiver| self.holds(waiver) && concerns(waiver, check, node)) {
             if is_whole(waiver) {
                 group.waiver = Some(waiver.id.clone());
-                parts.push(group);
-                return parts;
+                break;
             }
             let (accepted, rest): (Vec<_>, Vec<_>) =
                 std::mem::take(&mut group.offenders).into_iter().partition(|offender| accepts(waiver, offender));
             group.offenders = rest;
+            beside.unlisted.retain(|offender| !accepts(waiver, offender));
             if !accepted.is_empty() {
                 parts.push(Group { waiver: Some(waiver.id.clone()), offenders: accepted, ..group.clone() });
-                if group.offenders.is_empty() {
+                if group.offenders.is_empty() && beside == Beside::default() {
                     return parts;
                 }
             }
+        }
+        if group.offenders.is_empty() {
+            beside.unlisted.truncate(MOST_OFFENDERS);
+            group.offenders = beside.unlisted;
         }
         parts.push(group);
         parts
@@ -186,7 +192,7 @@ mod tests {
     /// Waiver and number of offenders of each part.
     fn parts(waiver: Waiver, time: &str, node: Option<&str>, group: Group) -> Vec<(Option<String>, usize)> {
         let all = [waiver];
-        let parts = Waivers::on(&all, time).split("x", node, group);
+        let parts = Waivers::on(&all, time).split("x", node, group, Beside::default());
         parts.into_iter().map(|part| (part.waiver, part.offenders.len())).collect()
     }
 
@@ -204,6 +210,21 @@ mod tests {
         assert_eq!(parts(waiver(&["n*"], &[]), DAY, Some("n1"), fail(&[])), [(w(), 0)]);
         assert_eq!(parts(waiver(&["n*"], &[]), DAY, Some("m1"), fail(&[])), [(None, 0)]);
         assert_eq!(parts(waiver(&["n*"], &[]), DAY, None, fail(&[])), [(None, 0)]);
+    }
+
+    #[test]
+    fn what_no_object_names_is_not_accepted_by_objects() {
+        let all = [waiver(&[], &["a*"])];
+        let open = |beside: Beside| -> Vec<(bool, Vec<String>)> {
+            let parts = Waivers::on(&all, DAY).split("x", None, group(Verdict::Fail, &["a1", "a2"]), beside);
+            let named = |part: &Group| part.offenders.iter().map(|one| one.what.clone()).collect();
+            parts.iter().map(|part| (part.waiver.is_some(), named(part))).collect()
+        };
+        let unlisted = |names: &[&str]| Beside { unlisted: group(Verdict::Fail, names).offenders, ..Beside::default() };
+        let accepted = || (true, vec!["a1".to_owned(), "a2".to_owned()]);
+        assert_eq!(open(Beside { nameless: true, ..Beside::default() }), [accepted(), (false, Vec::new())]);
+        assert_eq!(open(unlisted(&["a3", "b"])), [accepted(), (false, vec!["b".to_owned()])]);
+        assert_eq!(open(unlisted(&["a3"])), [accepted()]);
     }
 
     #[test]
