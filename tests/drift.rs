@@ -70,6 +70,17 @@ fn exactly_what_changed_is_told() {
     assert!(told.contains("New failures (1)") && told.contains("pass -> fail"), "{told}");
 }
 
+/// What can no longer be told is not mended.
+#[test]
+fn a_failure_that_nobody_sees_any_more_is_not_fixed() {
+    let scratch = tempfile::tempdir().unwrap();
+    let bad = audited(scratch.path(), "bad.json", 700, &["kubelet", "--anonymous-auth=true"]);
+    let unread = audited(scratch.path(), "unread.json", 700, &["kubelet", "--config=/not/there"]);
+    let drift: Value = serde_json::from_str(&compared(&bad, &unread, &["--format", "json"]).out).unwrap();
+    assert!(!ids(&drift, "fixed").contains(&"4.2.1".to_owned()), "{drift}");
+    assert!(ids(&drift, "other").contains(&"4.2.1".to_owned()), "{drift}");
+}
+
 /// A process that was started anew is no change.
 #[test]
 fn nothing_is_told_where_nothing_changed() {

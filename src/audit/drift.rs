@@ -18,7 +18,7 @@ pub struct Drift {
     pub to: String,
     /// Controls that fail and did not.
     pub new_failures: Vec<Change>,
-    /// Controls that failed and do not.
+    /// Controls that failed and do not, as far as they can be told.
     pub fixed: Vec<Change>,
     /// Other changes of a verdict.
     pub other: Vec<Change>,
@@ -138,7 +138,9 @@ pub fn drift(before: &Report, after: &Report) -> Drift {
         let list = if verdict_moved || same_verdict {
             let fails = |verdict: Verdict| verdict == Verdict::Fail;
             let newly = moved.iter().any(|group| fails(group.after) && !fails(group.before));
-            let mended = moved.iter().any(|group| fails(group.before) && !fails(group.after));
+            // what cannot be told any more is not mended
+            let known = |verdict: Verdict| !fails(verdict) && verdict != Verdict::Unknown;
+            let mended = moved.iter().any(|group| fails(group.before) && known(group.after));
             match (newly, mended) {
                 (true, _) => &mut drift.new_failures,
                 (false, true) => &mut drift.fixed,
