@@ -33,10 +33,22 @@ fn names_files_of_every_node(predicate: &Predicate) -> bool {
 }
 
 /// True when a check has a subject on this node. Of a node that only the API shows, nobody can say that a component is absent:
-/// where the API shows none, nothing is said of that node, and [`unseen`] speaks for the cluster.
-pub fn concerns(check: &Check, node: &NodeEvidence) -> bool {
+/// where the API shows none, nothing is said of that node, unless its own labels say that it has one while others show theirs. Where
+/// none of them shows any, [`unseen`] speaks for the cluster.
+pub fn concerns(check: &Check, node: &NodeEvidence, evidence: &Evidence) -> bool {
     let components = components(check);
-    components.is_empty() || !node.is_api_view() || node.has_any(components)
+    components.is_empty()
+        || !node.is_api_view()
+        || node.has_any(components)
+        || (has_role(node, components, evidence) && evidence.nodes.iter().any(|other| other.has_any(components)))
+}
+
+/// True when the labels of a node that only the API shows say that these components run there.
+fn has_role(node: &NodeEvidence, components: &[Component], evidence: &Evidence) -> bool {
+    let roles = if components == [Component::Etcd] { &ROLES[2..] } else { &ROLES[..2] };
+    let listed = evidence.cluster.iter().flat_map(|cluster| &cluster.nodes.items);
+    let mut with_role = listed.filter(|one| roles.iter().any(|role| one.metadata.labels.contains_key(*role)));
+    with_role.any(|one| one.metadata.name == node.name)
 }
 
 /// True of the API server that answers where a provider runs it: what its flags are is the provider's business.
@@ -49,15 +61,28 @@ pub fn unseen(check: &Check, evidence: &Evidence) -> Option<Judgement> {
     let components = components(check);
     let cluster = evidence.cluster.as_ref()?;
     let asked = cluster.source == Source::Api || !cluster.nodes.items.is_empty();
-    if components.is_empty()
-        || !asked
-        || evidence.nodes.iter().any(|node| node.has_any(components) && !is_provider_s(node, evidence))
-    {
+    if components.is_empty() || !asked {
         return None;
+    }
+    if evidence.nodes.iter().any(|node| node.has_any(components) && !is_provider_s(node, evidence)) {
+        return missing(components, cluster, evidence).map(Judgement::unknown);
     }
     Some(match managed(cluster) {
         Ok(by) => Judgement::not_applicable(format!("run by the provider: {by}")),
         Err(gap) => Judgement::unknown(gap),
+    })
+}
+
+/// Why what was seen of the API servers is not all of them: the cluster names more, and no node that was not looked at stands for them.
+fn missing(components: &[Component], cluster: &ClusterEvidence, evidence: &Evidence) -> Option<Gap> {
+    let servers = |node: &NodeEvidence| node.own(Component::KubeApiserver).count();
+    let seen: usize = evidence.nodes.iter().map(servers).sum();
+    let named = cluster.server_count.filter(|named| *named > seen)?;
+    (components == [Component::KubeApiserver] && evidence.unseen.is_empty()).then(|| {
+        Gap::new(
+            Reason::NotAsked,
+            format!("the cluster names {named} API servers at their addresses, and {seen} of them were seen"),
+        )
     })
 }
 
@@ -82,7 +107,7 @@ const PROVIDERS: [Provider; 7] = [
     Provider { name: "LKE", version: "-lke", machine: "linode://", label: "lke.linode.com/" },
 ];
 
-/// Roles that say that a control plane is on the node.
+/// Roles that say that a control plane is on the node: the first two its masters, the last one etcd.
 const ROLES: [&str; 3] =
     ["node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master", "node-role.kubernetes.io/etcd"];
 

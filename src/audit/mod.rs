@@ -174,7 +174,7 @@ fn findings(
             continue;
         }
         let judged = Node::new(node, input.tables, merged);
-        let concerned = |check: &Check| of_nodes(check) && control_plane::concerns(check, node);
+        let concerned = |check: &Check| of_nodes(check) && control_plane::concerns(check, node, evidence);
         for ((check, _), findings) in checks.iter().zip(&mut all).filter(|((check, _), _)| concerned(check)) {
             for judgement in judge::judge(check, &judged, input.tables) {
                 // what the API does not show of a node that was not seen is told by that it was not seen
