@@ -43,15 +43,9 @@ pub(super) fn open(question: &Question, context: &ClusterContext<'_>) -> Vec<Off
     open
 }
 
-/// Who is let through in every namespace, where there is one.
-fn exempt(context: &ClusterContext<'_>) -> impl Iterator<Item = Offender> {
-    let exempt = context.inventory.security.exempt();
-    let somewhere = !context.inventory.namespaces.is_empty();
-    exempt.into_iter().filter(move |_| somewhere).map(|what| Offender {
-        what,
-        found: "is exempt from Pod Security everywhere".to_owned(),
-        own: false,
-    })
+/// Who is or may be let through in every namespace, where there is one.
+fn exempt(context: &ClusterContext<'_>) -> Vec<Offender> {
+    if context.inventory.namespaces.is_empty() { Vec::new() } else { context.inventory.security.exempt() }
 }
 
 /// User namespaces without an enforced level: those that run pods, or those that do not (and those that an engine may cover) and who is
@@ -61,7 +55,7 @@ pub(super) fn without_policy(context: &ClusterContext<'_>, with_pods: bool) -> V
     let engines = engines::enforcing(context.cluster);
     // an engine that could not be listed may be there
     let unlisted = engines::unread(context.cluster).filter(|_| engines.is_empty());
-    let known = engines.is_empty() && unlisted.is_none() && security.unread().is_none();
+    let no_engine = engines.is_empty() && unlisted.is_none();
     let mut offenders = Vec::new();
     for (name, namespace) in inventory.namespaces.iter().filter(|(name, _)| !is_system(name)) {
         let asked = security.asked(namespace);
@@ -69,7 +63,8 @@ pub(super) fn without_policy(context: &ClusterContext<'_>, with_pods: bool) -> V
             continue;
         }
         let pods = inventory.pods(name).len();
-        if (pods > 0 && known) != with_pods {
+        let unread = security.unread().filter(|_| !asked.settled);
+        if (pods > 0 && no_engine && unread.is_none()) != with_pods {
             continue;
         }
         let mut found = format!("{}, {pods} pods", asked.words);
@@ -82,7 +77,7 @@ pub(super) fn without_policy(context: &ClusterContext<'_>, with_pods: bool) -> V
         if let Some(gap) = &unlisted {
             found.push_str(&format!("; whether a policy engine is installed is not known: {}", gap.detail));
         }
-        if let Some(unread) = security.unread() {
+        if let Some(unread) = unread {
             found.push_str(&format!("; what the API server asks by its own configuration is not known: {unread}"));
         }
         offenders.push(Offender { what: format!("namespace {name}"), found, own: false });

@@ -10,6 +10,7 @@ use crate::audit::judge::Node;
 use crate::audit::pss::{
     Blocked, Configuration, Evaluator, Level, LevelVersion, Mode, Policy, PolicyVersion, raise_equal,
 };
+use crate::audit::report::Offender;
 use crate::evidence::objects::Namespace;
 use crate::evidence::{Component, Gap, Observed, Ownership, Reason, Tables, Value, Version};
 
@@ -21,6 +22,8 @@ pub struct PodSecurity {
     off: Option<String>,
     /// Why it may ask for more than is known where labels are silent.
     unread: Option<String>,
+    /// Why an API server that was seen may let through more than is known.
+    untold: Option<String>,
     /// The admission plugins of every API server that was seen.
     plugins: Vec<Observed<Value>>,
     /// Version of the API server: what `latest` means.
@@ -34,6 +37,8 @@ pub struct Asked {
     pub policy: Policy,
     /// The same for people, such as `enforces baseline:v1.30`.
     pub words: String,
+    /// True where a default of the API server does not matter: the namespace says itself what it enforces, or nobody looks.
+    pub settled: bool,
 }
 
 impl PodSecurity {
@@ -61,10 +66,13 @@ impl PodSecurity {
                 {
                     all.off = Some(format!("the admission plugin PodSecurity is off ({origin})"));
                 }
+                if let Observed::Unknown(gap) = &plugins {
+                    all.untold = Some(format!("may have PodSecurity off: {gap}"));
+                }
                 all.plugins.push(plugins);
                 let named = effective.get("admission-control-config-file");
                 let named = named.value().and_then(Value::as_text).filter(|path| !path.is_empty());
-                // what cannot be read is taken for nothing here: it could only make namespaces stricter or exempt
+                // what cannot be read is taken for nothing here, and said: it could make namespaces stricter or exempt
                 let own = match Configuration::from_documents(&instance.documents) {
                     Ok(Some(own)) => own,
                     Ok(None) => {
@@ -79,6 +87,9 @@ impl PodSecurity {
                 all.configuration = if first { own } else { weakest(all.configuration, own) };
                 first = false;
             }
+        }
+        if let Some(unread) = &all.unread {
+            all.untold = Some(format!("may exempt users and namespaces: {unread}"));
         }
         if all.plugins.is_empty() {
             all.unread = Some(UNSEEN.to_owned());
@@ -110,12 +121,14 @@ impl PodSecurity {
     pub fn asked(&self, namespace: &Namespace) -> Asked {
         let name = &namespace.metadata.name;
         if let Some(off) = &self.off {
-            return Asked { policy: Policy::PRIVILEGED, words: format!("enforces nothing: {off}") };
+            let words = format!("enforces nothing: {off}");
+            return Asked { policy: Policy::PRIVILEGED, words, settled: true };
         }
         if self.configuration.exemptions.namespaces.contains(name) {
             return Asked {
                 policy: Policy::PRIVILEGED,
                 words: "is exempt in the API server's configuration, whatever its labels say".to_owned(),
+                settled: true,
             };
         }
         let labels = &namespace.metadata.labels;
@@ -134,7 +147,7 @@ impl PodSecurity {
         for label in invalid {
             words.push_str(&format!(" (label {label})"));
         }
-        Asked { policy, words }
+        Asked { policy, words, settled: labels.contains_key(Mode::Enforce.level_label()) }
     }
 
     /// True when what a namespace enforces refuses the pods that a question is about.
@@ -161,11 +174,15 @@ impl PodSecurity {
         self.unread.as_deref()
     }
 
-    /// Users and runtime classes that are never looked at.
-    pub fn exempt(&self) -> Vec<String> {
+    /// Users and runtime classes that are never looked at, and an API server of which it is not known whom it lets through.
+    pub fn exempt(&self) -> Vec<Offender> {
+        let one = |what: String, found: &str| Offender { what, found: found.to_owned(), own: false };
         let exemptions = &self.configuration.exemptions;
         let users = exemptions.usernames.iter().map(|name| format!("user {name}"));
-        users.chain(exemptions.runtime_classes.iter().map(|name| format!("runtime class {name}"))).collect()
+        let named = users.chain(exemptions.runtime_classes.iter().map(|name| format!("runtime class {name}")));
+        let named = named.map(|what| one(what, "is exempt from Pod Security everywhere"));
+        let untold = self.untold.iter().map(|why| one("the API server's own configuration".to_owned(), why));
+        named.chain(untold).collect()
     }
 
     /// What would be refused if a namespace were raised to a level: `restricted would refuse 3 pods of 2 workloads: Deployment web
