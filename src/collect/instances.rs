@@ -68,6 +68,7 @@ pub fn of_process(host: &Root, tables: &Tables, process: Process, manifest: Opti
         seen_in: None,
         stored_secrets: None,
         metrics: None,
+        contradicted: BTreeMap::new(),
     };
     if instance.ownership != Ownership::Tenant {
         attach(&mut instance, tables, &reader);
@@ -103,6 +104,7 @@ pub fn of_manifest(host: &Root, tables: &Tables, manifest: &Manifest) -> Instanc
         seen_in: None,
         stored_secrets: None,
         metrics: None,
+        contradicted: BTreeMap::new(),
     };
     attach(&mut instance, tables, &reader);
     instance

@@ -30,6 +30,7 @@ impl Evidence {
                     let found = view.instances.iter().filter_map(|shown| difference(node, shown, tables));
                     let found: Vec<String> = found.collect();
                     node.differences.extend(found);
+                    contradict(node, &view, tables);
                 }
                 None => self.nodes.push(view),
             }
@@ -225,6 +226,21 @@ fn difference(node: &NodeEvidence, shown: &Instance, tables: &Tables) -> Option<
         names.join(", "),
         shown.component.title()
     ))
+}
+
+/// Notes what a running kubelet tells of its own configuration otherwise than the host's files do.
+fn contradict(node: &mut NodeEvidence, view: &NodeEvidence, tables: &Tables) {
+    let told = view.instances.iter().find(|shown| shown.documents.iter().any(|one| one.role == DocumentRole::Configz));
+    let Some((told, version)) = told.and_then(|told| Some((told, *told.versions.last()?))) else { return };
+    let mut own = node
+        .instances
+        .iter_mut()
+        .filter(|one| one.component == told.component && one.ownership == Ownership::Own && one.runs());
+    let (Some(instance), None) = (own.next(), own.next()) else { return };
+    let (host, itself) = (effective(tables, instance, version), effective(tables, told, version));
+    let names = differing(&host, &itself).into_iter();
+    instance.contradicted =
+        names.filter_map(|name| Some((name.to_owned(), itself.settings.get(name)?.value()?.to_string()))).collect();
 }
 
 /// Zero values are left out by what serialises them.

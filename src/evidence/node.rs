@@ -170,6 +170,9 @@ pub struct Instance {
     /// What an API server's metrics tell, where they were asked for.
     #[serde(default, skip_serializing_if = "Option::is_none", alias = "storage")]
     pub metrics: Option<Observed<ServerMetrics>>,
+    /// Settings of which the component itself tells something else than its words and files, and what that is.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub contradicted: BTreeMap<String, String>,
 }
 
 /// What an API server tells of itself in its metrics: of values on their way to etcd and back since it started, and of what is in force.

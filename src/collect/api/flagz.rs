@@ -86,6 +86,7 @@ pub(super) async fn collect(
         seen_in: Some(seen_in.to_owned()),
         stored_secrets: None,
         metrics: None,
+        contradicted: BTreeMap::new(),
     })
 }
 

@@ -221,6 +221,7 @@ fn unread(gap: Gap) -> Instance {
         seen_in: None,
         stored_secrets: None,
         metrics: None,
+        contradicted: BTreeMap::new(),
     }
 }
 

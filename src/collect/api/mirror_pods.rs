@@ -74,6 +74,7 @@ fn of_container(tables: &Tables, pod: &Pod, container: &Container, server: Optio
         seen_in: Some(object),
         stored_secrets: None,
         metrics: None,
+        contradicted: BTreeMap::new(),
     })
 }
 

@@ -95,5 +95,6 @@ fn kubelet(node: &ApiNode, told: Result<Value, Gap>) -> Instance {
         seen_in: Some(seen_in.to_owned()),
         stored_secrets: None,
         metrics: None,
+        contradicted: BTreeMap::new(),
     }
 }

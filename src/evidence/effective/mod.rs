@@ -59,12 +59,22 @@ pub fn effective(tables: &Tables, instance: &Instance, version: Version) -> Effe
     };
     let line = flags::parse(table, words);
     let view = View { table, instance, version, line: &line };
-    match instance.component {
+    let mut merged = match instance.component {
         Component::Etcd => etcd::merge(&view),
         Component::Kubelet => kubelet::merge(&view),
         Component::KubeScheduler | Component::KubeProxy => with_config::merge(&view),
         Component::KubeApiserver | Component::KubeControllerManager => flags_only(&view),
+    };
+    // a file can be older than its process and yet have been put there later: what both say differently is not known
+    for (setting, said) in &instance.contradicted {
+        let found = merged.get(setting);
+        let here = found.value().map_or_else(|| "nothing".to_owned(), Value::to_string);
+        let gap = format!(
+            "{setting} = {here} by its words and files, {said} as it tells itself: restart it, and audit again"
+        );
+        merged.settings.insert(setting.clone(), Observed::unknown(Reason::Raced, gap));
     }
+    merged
 }
 
 /// The path that a flag, or etcd's variable in its place, names: what tells where configuration is, before it is read.
