@@ -48,6 +48,9 @@ fn a_kubelet_that_tells_otherwise_than_its_file_is_not_decided_by_the_file() {
         let groups: Vec<&Value> = control["groups"].as_array().unwrap().iter().filter(of_node).collect();
         let found = groups.iter().find(|group| group.to_string().contains(said));
         assert_eq!(found.map(|group| group["verdict"].as_str().unwrap()), Some(verdict), "{said}: {control:#}");
+        let notes = report["nodes"].to_string();
+        assert_eq!(notes.contains("authentication.anonymous.enabled"), anonymous, "{notes}");
+        assert!(notes.contains("otherwise than the host: what is in force is not known"), "{notes}");
         // what both say alike is as before
         let port = report["controls"].as_array().unwrap().iter().find(|one| one["id"] == "4.2.2").unwrap();
         assert!(port["groups"].to_string().contains("config.yaml"), "{port:#}");

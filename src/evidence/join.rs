@@ -19,7 +19,7 @@ const FOLLOWS_ANOTHER: &str = "nodeStatusReportFrequency";
 
 impl Evidence {
     /// Moves what the API shows of nodes among the nodes. Where a node's own evidence is here, that is judged, and what the
-    /// API shows otherwise is written down as a difference.
+    /// API shows otherwise is written down as a difference; what a kubelet tells of itself makes its files' word unknown.
     pub fn join_views(&mut self, tables: &Tables) {
         let Some(cluster) = &mut self.cluster else { return };
         let views = std::mem::take(&mut cluster.views);
@@ -27,10 +27,10 @@ impl Evidence {
         for (view, place) in views.into_iter().zip(places) {
             match place.map(|place| &mut self.nodes[place]) {
                 Some(node) => {
-                    let found = view.instances.iter().filter_map(|shown| difference(node, shown, tables));
-                    let found: Vec<String> = found.collect();
-                    node.differences.extend(found);
-                    contradict(node, &view, tables);
+                    for shown in &view.instances {
+                        let found = difference(node, shown, tables);
+                        node.differences.extend(found);
+                    }
                 }
                 None => self.nodes.push(view),
             }
@@ -48,7 +48,8 @@ impl Evidence {
             match self.nodes.iter_mut().find(|node| servers(node) > 0) {
                 // of several nobody can tell which one answered
                 Some(node) if seen == 1 && count.is_none_or(|count| count == 1) => {
-                    node.differences.extend(difference(node, &told, tables))
+                    let found = difference(node, &told, tables);
+                    node.differences.extend(found);
                 }
                 Some(_) => {}
                 None if several => {}
@@ -209,38 +210,30 @@ fn place(nodes: &[NodeEvidence], views: &[NodeEvidence], view: &NodeEvidence) ->
     views.iter().all(|other| other.name != nodes[place].name).then_some(place)
 }
 
-/// What the API shows otherwise than the host of a component: names of settings, in one sentence.
-fn difference(node: &NodeEvidence, shown: &Instance, tables: &Tables) -> Option<String> {
+/// What the API shows otherwise than the host of a component: names of settings, in one sentence. What a kubelet itself tells otherwise
+/// than its files decides against them: those settings are not known then.
+fn difference(node: &mut NodeEvidence, shown: &Instance, tables: &Tables) -> Option<String> {
     let source = shown.seen_in.as_ref()?;
     let version = *shown.versions.last()?;
-    let mut own = node.own(shown.component).filter(|instance| instance.runs());
+    let mut own = node
+        .instances
+        .iter_mut()
+        .filter(|one| one.component == shown.component && one.ownership == Ownership::Own && one.runs());
     let instance = own.next().filter(|_| own.next().is_none())?;
-    let decides = instance.seen_in.as_deref().filter(|_| instance.pid.is_none()).unwrap_or("the host");
     let (host, api) = (effective(tables, instance, version), effective(tables, shown, version));
     let names = differing(&host, &api);
     if names.is_empty() {
         return None;
     }
-    Some(format!(
-        "{source} tells {} of the {} otherwise than {decides}, which decides",
-        names.join(", "),
-        shown.component.title()
-    ))
-}
-
-/// Notes what a running kubelet tells of its own configuration otherwise than the host's files do.
-fn contradict(node: &mut NodeEvidence, view: &NodeEvidence, tables: &Tables) {
-    let told = view.instances.iter().find(|shown| shown.documents.iter().any(|one| one.role == DocumentRole::Configz));
-    let Some((told, version)) = told.and_then(|told| Some((told, *told.versions.last()?))) else { return };
-    let mut own = node
-        .instances
-        .iter_mut()
-        .filter(|one| one.component == told.component && one.ownership == Ownership::Own && one.runs());
-    let (Some(instance), None) = (own.next(), own.next()) else { return };
-    let (host, itself) = (effective(tables, instance, version), effective(tables, told, version));
-    let names = differing(&host, &itself).into_iter();
-    instance.contradicted =
-        names.filter_map(|name| Some((name.to_owned(), itself.settings.get(name)?.value()?.to_string()))).collect();
+    let from_host = instance.seen_in.as_deref().filter(|_| instance.pid.is_none()).unwrap_or("the host");
+    let ending = if shown.documents.iter().any(|document| document.role == DocumentRole::Configz) {
+        let told = |name: &&str| Some(((*name).to_owned(), api.settings.get(*name)?.value()?.to_string()));
+        instance.contradicted = names.iter().filter_map(told).collect();
+        format!("{from_host}: what is in force is not known")
+    } else {
+        format!("{from_host}, which decides")
+    };
+    Some(format!("{source} tells {} of the {} otherwise than {ending}", names.join(", "), shown.component.title()))
 }
 
 /// Zero values are left out by what serialises them.
